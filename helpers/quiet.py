@@ -1,0 +1,37 @@
+"""Importing this module loads TensorFlow and Keras without their start-up messages.
+
+TensorFlow's C++ code writes to the process's standard error while it loads, whatever Python's
+``sys.stderr`` says. The messages are of no use to a reader and differ from machine to machine.
+
+Example:
+    >>> import helpers.quiet
+    >>> import keras
+    >>> keras.backend.backend()
+    'tensorflow'
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "w") as null:
+            os.dup2(null.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+with _silent_stderr():
+    import keras  # noqa: F401
+    import tensorflow as tf
+
+    # the first look for devices prints as well
+    tf.config.list_logical_devices()
