@@ -85,9 +85,7 @@ def difference(a: np.ndarray, b: np.ndarray, paired: bool = False) -> Interval:
     a, b = _repeats(a, "a"), _repeats(b, "b")
     if paired:
         if a.size != b.size:
-            raise ValueError(
-                f"pairs need as many values on both sides, received {a.size}, {b.size}"
-            )
+            raise ValueError(f"pairs need equally many values, received {a.size} and {b.size}")
         return interval(a - b)
     va, vb = a.var(ddof=1) / a.size, b.var(ddof=1) / b.size
     mean = float(a.mean() - b.mean())
