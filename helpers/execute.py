@@ -1,0 +1,143 @@
+"""Re-execute notebooks in a fresh kernel and save them clean.
+
+    python -m helpers.execute notebooks/01_what_dropout_does.ipynb [more notebooks]
+
+A notebook that raises, or writes to stderr, is not saved. Cells come out numbered 1…n, with their
+outputs and without widget state or timings.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+
+
+class NotebookRefusedError(RuntimeError):
+    """A notebook whose run may not be saved: it raised, or it wrote to stderr."""
+
+
+def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Strip what differs from run to run: widget state, timings, versions, cell ids.
+
+    Args:
+        notebook: An executed notebook; changed in place.
+
+    Returns:
+        The same notebook.
+
+    Example:
+        >>> notebook = nbformat.v4.new_notebook(metadata={"widgets": {}})
+        >>> sorted(clean(notebook).metadata)
+        ['kernelspec', 'language_info']
+    """
+    notebook.metadata = nbformat.from_dict(
+        {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
+    )
+    number = 0
+    for index, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{index:03d}"
+        tags = cell.metadata.get("tags")
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        if cell.cell_type != "code":
+            continue
+        if cell.source.strip():
+            number += 1
+            cell.execution_count = number
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = cell.execution_count
+            for mime in ("image/png", "image/jpeg"):
+                if "data" in output and mime in output.data:
+                    output.data[mime] = output.data[mime].strip()
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def execute(path: Path, *, timeout: float = 600) -> None:
+    """Run one notebook in a fresh kernel, in its own folder, and save it clean.
+
+    Args:
+        path: The notebook.
+        timeout: Seconds that one cell may take.
+
+    Raises:
+        FileNotFoundError: If there is no such notebook.
+        NotebookRefusedError: If a cell raises or writes to stderr; the file stays as it was.
+
+    Example:
+        >>> execute(Path("missing.ipynb"))
+        Traceback (most recent call last):
+        FileNotFoundError: no notebook at missing.ipynb
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no notebook at {path}")
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=timeout,
+        kernel_name="python3",
+        resources={"metadata": {"path": path.parent}},
+    )
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        raise NotebookRefusedError(f"{path} was not saved: {error}") from error
+    for index, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                raise NotebookRefusedError(
+                    f"{path} was not saved: cell {index} wrote to stderr: {output.text.strip()}"
+                )
+    _replace(path, nbformat.writes(clean(notebook)) + "\n")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write the file whole or not at all."""
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(part, 0o644)
+        os.replace(part, path)
+    except BaseException:
+        os.unlink(part)
+        raise
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: The notebooks to run; those of the command line when omitted.
+
+    Returns:
+        0 if every notebook was saved, else 1.
+
+    Example:
+        >>> main(["missing.ipynb"])
+        no notebook at missing.ipynb
+        1
+    """
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebooks", nargs="+", type=Path)
+    failed = 0
+    for path in parser.parse_args(arguments).notebooks:
+        try:
+            execute(path)
+            print(f"{path} saved")
+        except (FileNotFoundError, NotebookRefusedError) as error:
+            print(error)
+            failed = 1
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""Instant answers to the exercises: each is computed when asked, none is written down."""
+
+import math
+import numbers
+from collections.abc import Callable
+from typing import NamedTuple
+
+from helpers import masks
+
+
+class Exercise(NamedTuple):
+    """One exercise: how its answer is found, and a nudge for a reader who missed it.
+
+    Args:
+        solve: Computes the answer: a number, a bool or a string.
+        hint: What to look at again, without the answer.
+    """
+
+    solve: Callable[[], object]
+    hint: str
+
+
+EXERCISES = {
+    # 1 · What dropout does
+    "01.1": Exercise(
+        lambda: masks.moments([3.0], 0.8)[1][0],
+        "The variance is h² · rate / (1 − rate).",
+    ),
+    "01.2": Exercise(
+        lambda: masks.inverted_dropout([1.0], [True], 0.2)[0] * 0.2,
+        "Compare 1/(1 − rate) with 1/rate: how many times too large is the wrong one's mean?",
+    ),
+    "01.3": Exercise(
+        lambda: len(masks.all_masks(10)),
+        "Each unit is either there or not.",
+    ),
+    # 2 · Rate or p
+    "02.1": Exercise(
+        lambda: masks.rate_of_keep_prob(0.9),
+        "The paper's p keeps; Keras's rate drops.",
+    ),
+    "02.2": Exercise(
+        lambda: 32 * 64,
+        "An axis of 1 in noise_shape is drawn once; multiply the other axes.",
+    ),
+    # 6 · Case study: two circles
+    "06.1": Exercise(
+        lambda: 1 / 70,
+        "One point of the test set, as a share of all of them.",
+    ),
+    "06.2": Exercise(
+        lambda: 2 * 500 + 500 + 500 + 1,
+        "Each hidden unit has two weights in, a bias, and one weight out; the output has a bias.",
+    ),
+}
+
+
+def check(key: str, answer: object) -> None:
+    """Say at once whether an answer is right.
+
+    Args:
+        key: The exercise, lesson and number: "01.2".
+        answer: A number, a bool or a string; `...` while it is not answered.
+
+    Raises:
+        ValueError: If there is no such exercise.
+        TypeError: If the answer is of another kind than the solution.
+
+    Example:
+        >>> check("01.3", 1024)
+        Right.
+        >>> check("01.3", ...)
+        Not answered yet: put your answer in place of the dots and run the cell again.
+    """
+    if key not in EXERCISES:
+        raise ValueError(f"exercises are {', '.join(EXERCISES)}; received {key!r}")
+    if answer is ...:
+        print("Not answered yet: put your answer in place of the dots and run the cell again.")
+        return
+    exercise = EXERCISES[key]
+    solution = exercise.solve()
+    if isinstance(solution, (bool, str)):
+        wanted, kind = type(solution), type(solution).__name__
+    else:
+        wanted, kind = numbers.Real, "number"
+    if not isinstance(answer, wanted) or isinstance(answer, bool) != (wanted is bool):
+        raise TypeError(f"the answer to {key} is a {kind}, received {answer!r}")
+    if wanted is numbers.Real:
+        # a count is exact; a measured quantity may be rounded to two figures or so
+        tolerance = 0 if isinstance(solution, int) else 0.01
+        right = math.isclose(answer, solution, rel_tol=tolerance, abs_tol=1e-9)
+    else:
+        right = answer == solution
+    print("Right." if right else f"Not yet. {exercise.hint}")

@@ -1,0 +1,425 @@
+"""Drawing only: arrays or histories in, Axes out. Nothing here trains, loads or rounds a result."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import Markdown, display
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+
+from helpers.checks import check_array
+from helpers.evidence import interval
+
+# Okabe and Ito (2008): told apart by readers with any kind of colour vision
+COLORS = {
+    "blue": "#0072B2",
+    "orange": "#E69F00",
+    "green": "#009E73",
+    "red": "#D55E00",
+    "purple": "#CC79A7",
+    "sky": "#56B4E9",
+    "yellow": "#F0E442",
+    "grey": "#6B6B6B",
+}
+CYCLE = [COLORS[name] for name in ("blue", "orange", "green", "red", "purple", "sky")]
+LINES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1))]
+MARKERS = ["o", "^", "s", "D", "v", "P"]
+DPI = 100
+
+STYLE = {
+    "figure.dpi": DPI,
+    "savefig.dpi": DPI,
+    "figure.constrained_layout.use": True,
+    "font.size": 10.0,
+    "axes.titlesize": 10.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "legend.frameon": False,
+    "axes.prop_cycle": mpl.cycler(color=CYCLE, linestyle=LINES),
+}
+
+
+def figure(rows: int = 1, columns: int = 1, *, width: float = 8.0, height: float = 3.2, **options):
+    """Open a figure in the style of the course.
+
+    Args:
+        rows: Rows of axes.
+        columns: Columns of axes.
+        width: Width in inches, at 100 dots an inch.
+        height: Height in inches.
+        **options: Passed on to `matplotlib.pyplot.subplots`.
+
+    Returns:
+        The figure and its axes, as `matplotlib.pyplot.subplots` returns them.
+
+    Example:
+        >>> fig, ax = figure(1, 2)
+        >>> len(ax)
+        2
+    """
+    with mpl.rc_context(STYLE):
+        return plt.subplots(rows, columns, figsize=(width, height), **options)
+
+
+def png(fig: Figure) -> bytes:
+    """Return a figure as PNG bytes and close it.
+
+    Args:
+        fig: The figure.
+
+    Returns:
+        The bytes of the picture, at 100 dots an inch.
+
+    Example:
+        >>> png(figure()[0])[1:4]
+        b'PNG'
+    """
+    buffer = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        fig.savefig(buffer, format="png", dpi=DPI)
+    plt.close(fig)
+    return buffer.getvalue()
+
+
+def show(fig: Figure, conclusion: str) -> None:
+    """Show a figure with the sentence that states its conclusion, and close it.
+
+    The sentence is the picture's text alternative and stands below it.
+
+    Args:
+        fig: The figure.
+        conclusion: One sentence: what the figure shows.
+
+    Raises:
+        ValueError: If the conclusion is empty.
+
+    Example:
+        >>> show(figure()[0], " ")
+        Traceback (most recent call last):
+        ValueError: a figure needs its conclusion in words, received ' '
+    """
+    if not conclusion.strip():
+        raise ValueError(f"a figure needs its conclusion in words, received {conclusion!r}")
+    picture = base64.b64encode(png(fig)).decode()
+    display(
+        {"image/png": picture, "text/plain": conclusion},
+        raw=True,
+        metadata={"image/png": {"alt": conclusion}},
+    )
+    display(Markdown(f"*{conclusion}*"))
+
+
+def curves(
+    histories: Mapping[str, Mapping[str, Sequence[float]]],
+    keys: Sequence[str],
+    *,
+    labels: Sequence[str] | None = None,
+    ylabel: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw training curves: one colour for each run, one line style for each key.
+
+    Args:
+        histories: Name of a run to its `History.history`: a list of one value an epoch per key.
+        keys: Which keys to draw, for example ("accuracy", "val_accuracy").
+        labels: What to call the keys in the legend; the keys themselves when omitted.
+        ylabel: Label of the vertical axis; the first key when omitted.
+        ax: Where to draw; a new figure when omitted.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        ValueError: If a history lacks a key.
+
+    Example:
+        >>> ax = curves({"none": {"loss": [2.0, 1.0]}}, ["loss"])
+        >>> ax.get_xlabel()
+        'epoch'
+    """
+    ax = ax or figure()[1]
+    labels = labels or keys
+    for (name, history), color in zip(histories.items(), _cycled(CYCLE, histories), strict=True):
+        for key, label, line in zip(keys, labels, _cycled(LINES, keys), strict=True):
+            if key not in history:
+                raise ValueError(f"history {name!r} has keys {sorted(history)}, received {key!r}")
+            values = np.asarray(history[key], dtype=float)
+            text = ", ".join(part for part in (name, label) if part)
+            ax.plot(np.arange(1, values.size + 1), values, color=color, linestyle=line, label=text)
+    ax.set(xlabel="epoch", ylabel=ylabel or keys[0])
+    ax.legend()
+    return ax
+
+
+def bands(
+    x: Sequence[float],
+    groups: Mapping[str, np.ndarray],
+    *,
+    xlabel: str,
+    ylabel: str,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw means over repeats against a setting, with their 95 % intervals as bands.
+
+    Args:
+        x: The setting, one value a column of the arrays below.
+        groups: Label to an array of shape (repeats, settings), at least two repeats.
+        xlabel: Label of the horizontal axis, with its unit.
+        ylabel: Label of the vertical axis, with its unit.
+        ax: Where to draw; a new figure when omitted.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        ValueError: If an array does not have one column for each value of `x`.
+
+    Example:
+        >>> ax = bands([0, 1], {"a": [[1, 2], [2, 3]]}, xlabel="rate", ylabel="accuracy")
+        >>> ax.get_ylabel()
+        'accuracy'
+    """
+    ax = ax or figure()[1]
+    styles = zip(
+        _cycled(CYCLE, groups), _cycled(LINES, groups), _cycled(MARKERS, groups), strict=True
+    )
+    for (label, values), (color, line, marker) in zip(groups.items(), styles, strict=True):
+        values = check_array(values, label, ndim=2)
+        if values.shape[1] != len(x):
+            raise ValueError(f"{label} needs {len(x)} columns, received shape {values.shape}")
+        stats = [interval(column) for column in values.T]
+        ax.plot(x, [s.mean for s in stats], color=color, ls=line, marker=marker, label=label)
+        ax.fill_between(
+            x, [s.low for s in stats], [s.high for s in stats], color=color, alpha=0.2, lw=0
+        )
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    if len(groups) > 1:
+        ax.legend()
+    return ax
+
+
+def intervals(
+    groups: Mapping[str, np.ndarray],
+    *,
+    xlabel: str,
+    published: Mapping[str, float] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw every repeat as a dot, one row a group, with the mean and its 95 % interval.
+
+    Args:
+        groups: Label to repeated measurements, at least two each, from top to bottom.
+        xlabel: Label of the horizontal axis, with its unit.
+        published: Figures from elsewhere, by the same labels, marked with a star.
+        ax: Where to draw; a new figure when omitted.
+
+    Returns:
+        The Axes.
+
+    Example:
+        >>> ax = intervals({"none": [0.7, 0.8], "0.4": [0.8, 0.9]}, xlabel="test accuracy")
+        >>> [tick.get_text() for tick in ax.get_yticklabels()]
+        ['none', '0.4']
+    """
+    ax = ax or figure(height=0.9 + 0.55 * len(groups))[1]
+    jitter = np.random.default_rng(0)
+    for row, (values, color) in enumerate(
+        zip(groups.values(), _cycled(CYCLE, groups), strict=True)
+    ):
+        stats = interval(values)
+        y = row + jitter.uniform(-0.16, 0.16, stats.n)
+        ax.plot(values, y, "o", color=color, alpha=0.35, ms=4, mew=0, ls="")
+        half = [[stats.mean - stats.low], [stats.high - stats.mean]]
+        ax.errorbar(stats.mean, row + 0.3, xerr=half, fmt="s", color=color, capsize=4, ms=6)
+    for label, value in (published or {}).items():
+        first = label == next(iter(published))
+        ax.plot(
+            value,
+            list(groups).index(label),
+            "*",
+            color="black",
+            ms=13,
+            ls="",
+            label="published, one run" if first else None,
+        )
+    if published:
+        ax.legend(loc="best")
+    ax.set(xlabel=xlabel, yticks=range(len(groups)), yticklabels=list(groups))
+    ax.set_ylim(len(groups) - 0.4, -0.5)
+    return ax
+
+
+def mask_grid(
+    mask: np.ndarray, *, xlabel: str, ylabel: str, title: str = "", ax: Axes | None = None
+) -> Axes:
+    """Draw a mask: filled cells are kept, hatched pale cells are dropped.
+
+    Args:
+        mask: True where a unit is kept, shape (rows, columns).
+        xlabel: What the columns are.
+        ylabel: What the rows are.
+        title: Title of the axes.
+        ax: Where to draw; a new figure when omitted.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        ValueError: If the mask does not have two axes.
+
+    Example:
+        >>> ax = mask_grid([[True, False]], xlabel="unit", ylabel="example")
+        >>> ax.get_xlabel()
+        'unit'
+    """
+    ax = ax or figure(width=5, height=2.6)[1]
+    mask = check_array(mask, "mask", ndim=2).astype(bool)
+    rows, columns = mask.shape
+    cells = ListedColormap(["#f3e3d9", COLORS["blue"]])
+    ax.pcolormesh(mask, cmap=cells, vmin=0, vmax=1, edgecolor="white", linewidth=0.6)
+    if mask.size <= 400:
+        y, x = np.nonzero(~mask)
+        ax.plot(x + 0.5, y + 0.5, "x", color=COLORS["red"], ms=4, ls="")
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title, xlim=(0, columns), ylim=(rows, 0))
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.grid(False)
+    return ax
+
+
+def classes(x: np.ndarray, y: np.ndarray, *, ax: Axes | None = None, **options) -> Axes:
+    """Draw points in the plane, each class with its own colour and marker.
+
+    Args:
+        x: Points, shape (n, 2).
+        y: Their classes, whole numbers from 0, shape (n,).
+        ax: Where to draw; a new figure when omitted.
+        **options: Passed on to `Axes.plot`, for example `ms` or `alpha`.
+
+    Returns:
+        The Axes, with equal scales on both axes.
+
+    Example:
+        >>> ax = classes([[0, 0], [1, 1]], [0, 1])
+        >>> len(ax.lines)
+        2
+    """
+    ax = ax or figure(width=4, height=4)[1]
+    x, y = check_array(x, "x", ndim=2), check_array(y, "y", ndim=1)
+    for label in np.unique(y):
+        style = {"ms": 6, "mec": "white", "mew": 0.7, "label": f"class {label}"} | options
+        ax.plot(
+            *x[y == label].T, MARKERS[int(label)], color=CYCLE[int(label)], linestyle="", **style
+        )
+    ax.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+    return ax
+
+
+def plane(x: np.ndarray, points: int = 60, margin: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
+    """Return a square grid over the plane that covers some points.
+
+    Args:
+        x: The points to cover, shape (n, 2).
+        points: Grid points along each axis.
+        margin: How far the grid reaches beyond the outermost point, in units of the data.
+
+    Returns:
+        One axis of the grid, shape (points,), and all its points, shape (points**2, 2).
+
+    Example:
+        >>> axis, grid = plane([[-1, 0], [1, 0]], points=5)
+        >>> axis.shape, grid.shape
+        ((5,), (25, 2))
+    """
+    reach = float(np.abs(check_array(x, "x", ndim=2)).max()) + margin
+    axis = np.linspace(-reach, reach, points)
+    return axis, np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2).astype("float32")
+
+
+def boundary(axis: np.ndarray, probability: np.ndarray, *, ax: Axes | None = None) -> Axes:
+    """Draw the probability of class 1 over the plane, and the line where it is one half.
+
+    Args:
+        axis: One axis of the grid, as `plane` returns it, shape (k,).
+        probability: Probability of class 1 at each point of the grid, k * k values.
+        ax: Where to draw; a new figure when omitted.
+
+    Returns:
+        The Axes.
+
+    Example:
+        >>> axis, grid = plane([[-1, 0], [1, 0]], points=5)
+        >>> ax = boundary(axis, grid[:, 0] > 0)
+        >>> ax.get_xlabel()
+        '$x_1$'
+    """
+    ax = ax or figure(width=4, height=4)[1]
+    z = np.asarray(probability, dtype=float).reshape(len(axis), len(axis))
+    two = mpl.colors.LinearSegmentedColormap.from_list("two", [CYCLE[0], "#ffffff", CYCLE[1]])
+    ax.contourf(axis, axis, z, levels=np.linspace(0, 1, 11), cmap=two, alpha=0.55)
+    if z.min() < 0.5 < z.max():
+        ax.contour(axis, axis, z, levels=[0.5], colors="black", linewidths=1.4)
+    ax.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+    return ax
+
+
+def network(layers: Sequence[np.ndarray], *, scale: float = 1.0, ax: Axes | None = None) -> Axes:
+    """Draw a fully connected network with its dropped units faded and crossed out.
+
+    Args:
+        layers: One boolean array a layer, from input to output: True where the unit is kept.
+        scale: What the survivors of a layer with dropped units are multiplied by; written on them.
+        ax: Where to draw; a new figure when omitted.
+
+    Returns:
+        The Axes.
+
+    Example:
+        >>> ax = network([np.ones(2, bool), np.array([True, False, True]), np.ones(1, bool)])
+        >>> ax.axison
+        False
+    """
+    ax = ax or figure(width=5, height=3.2)[1]
+    layers = [check_array(kept, "layer", ndim=1).astype(bool) for kept in layers]
+    spots = [
+        np.column_stack([np.full(kept.size, 2.0 * i), _centred(kept.size)])
+        for i, kept in enumerate(layers)
+    ]
+    for i in range(len(layers) - 1):
+        for a, alive_a in zip(spots[i], layers[i], strict=True):
+            for b, alive_b in zip(spots[i + 1], layers[i + 1], strict=True):
+                alive = alive_a and alive_b
+                ax.plot(
+                    *zip(a, b, strict=True),
+                    zorder=1,
+                    ls="-",
+                    color=COLORS["grey"] if alive else "#ececec",
+                    lw=0.9 if alive else 0.5,
+                )
+    for kept, at in zip(layers, spots, strict=True):
+        fill = [COLORS["blue"] if alive else "#f6f1ee" for alive in kept]
+        edge = [COLORS["blue"] if alive else "#c9bdb6" for alive in kept]
+        ax.scatter(*at.T, s=330, c=fill, edgecolors=edge, zorder=2)
+        for (x, y), alive in zip(at, kept, strict=True):
+            if not alive:
+                ax.text(x, y, "×", ha="center", va="center", color=COLORS["red"], fontsize=13)
+            elif not kept.all():
+                ax.text(x, y, f"×{scale:.3g}", ha="center", va="center", color="white", fontsize=7)
+    ax.set_axis_off()
+    return ax
+
+
+def _centred(count: int) -> np.ndarray:
+    return (np.arange(count) - (count - 1) / 2)[::-1]
+
+
+def _cycled(values: Sequence, like: Sequence | Mapping) -> list:
+    return [values[i % len(values)] for i in range(len(like))]

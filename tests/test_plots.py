@@ -1,0 +1,82 @@
+"""Drawing functions draw what they are given, and say what does not fit."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+from helpers import plots
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+def test_curves_draw_one_line_a_run_and_key():
+    history = {"loss": [3, 2, 1], "val_loss": [3, 2.5, 2.4]}
+    ax = plots.curves(
+        {"none": history, "0.5": history}, ["loss", "val_loss"], labels=["train", "val"]
+    )
+    assert [line.get_label() for line in ax.lines] == [
+        "none, train", "none, val", "0.5, train", "0.5, val",
+    ]  # fmt: skip
+    assert len({(line.get_color(), line.get_linestyle()) for line in ax.lines}) == 4
+    np.testing.assert_array_equal(ax.lines[0].get_xdata(), [1, 2, 3])
+
+
+def test_curves_name_the_key_that_is_missing():
+    with pytest.raises(ValueError, match="'acc'"):
+        plots.curves({"none": {"accuracy": [1]}}, ["acc"])
+
+
+def test_bands_draw_the_mean_over_repeats():
+    ax = plots.bands([0, 1], {"a": [[1, 2], [3, 4]], "b": [[0, 0], [2, 2]]}, xlabel="r", ylabel="y")
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [2, 3])
+    assert len(ax.collections) == 2
+    with pytest.raises(ValueError, match="3 columns"):
+        plots.bands([0, 1, 2], {"a": [[1, 2], [3, 4]]}, xlabel="r", ylabel="y")
+
+
+def test_intervals_mark_the_published_figures():
+    groups = {"none": [0.7, 0.8], "0.4": [0.8, 0.9]}
+    ax = plots.intervals(groups, xlabel="accuracy", published={"none": 0.757, "0.4": 0.814})
+    stars = [line for line in ax.lines if line.get_marker() == "*"]
+    assert [float(star.get_xdata()[0]) for star in stars] == [0.757, 0.814]
+
+
+def test_a_mask_is_drawn_cell_by_cell():
+    mask = np.array([[True, False, True]])
+    ax = plots.mask_grid(mask, xlabel="unit", ylabel="example", title="t")
+    np.testing.assert_array_equal(ax.collections[0].get_array().ravel(), mask.ravel())
+    with pytest.raises(ValueError, match="2 axes"):
+        plots.mask_grid(np.ones(3, bool), xlabel="", ylabel="")
+
+
+def test_the_plane_covers_the_points_and_the_boundary_fits_it():
+    x = np.array([[-1.0, 0.5], [0.2, 0.9]])
+    axis, grid = plots.plane(x, points=7, margin=0.5)
+    assert axis[0] == -1.5
+    assert axis[-1] == 1.5
+    assert grid.shape == (49, 2)
+    assert plots.boundary(axis, grid[:, 0] > 0).get_aspect() == 1
+    assert plots.boundary(axis, np.zeros(49)).get_aspect() == 1
+    assert len(plots.classes(x, np.array([0, 1])).lines) == 2
+
+
+def test_a_network_fades_and_crosses_out_what_is_dropped():
+    ax = plots.network([np.ones(2, bool), np.array([True, False, True])], scale=2)
+    assert sorted(text.get_text() for text in ax.texts) == ["×", "×2", "×2"]
+
+
+def test_show_gives_the_picture_its_words():
+    InteractiveShell.instance()
+    with capture_output() as captured:
+        plots.show(plots.figure()[0], "Nothing is drawn.")
+    picture, caption = captured.outputs
+    assert picture.data["text/plain"] == "Nothing is drawn."
+    assert picture.metadata == {"image/png": {"alt": "Nothing is drawn."}}
+    assert caption.data["text/markdown"] == "*Nothing is drawn.*"
+    assert not plt.get_fignums()
