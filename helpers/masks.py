@@ -78,7 +78,8 @@ def sample_mask(
         shape: Shape of the activations, for example (batch, units).
         rate: Probability of dropping each unit, 0 <= rate < 1.
         noise_shape: Keras's `noise_shape`: one entry an axis; 1 shares one draw along that axis,
-            None (or the axis' own length) draws for each index. All axes are drawn when omitted.
+            None (or the axis' own length) draws for each index. A shorter one, without None,
+            stands for the last axes and shares along the others. All are drawn when omitted.
         rng: Where the random numbers come from.
 
     Returns:
@@ -99,20 +100,7 @@ def sample_mask(
     """
     rate = check_rate(rate)
     shape = tuple(check_count(size, "an entry of shape") for size in shape)
-    draws = shape
-    if noise_shape is not None:
-        fits = len(noise_shape) == len(shape) and all(
-            wanted in (None, 1, size) for wanted, size in zip(noise_shape, shape, strict=True)
-        )
-        if not fits:
-            raise ValueError(
-                f"noise_shape needs one entry for each axis of {shape}, each None, 1 or the axis' "
-                f"length; received {noise_shape}"
-            )
-        draws = tuple(
-            size if wanted is None else wanted
-            for wanted, size in zip(noise_shape, shape, strict=True)
-        )
+    draws = shape if noise_shape is None else _drawn_shape(shape, noise_shape)
     return np.broadcast_to(rng.random(draws) >= rate, shape).copy()
 
 
@@ -370,6 +358,23 @@ def thinned_networks(
         arithmetic_mean=weights @ outputs,
         geometric_mean=geometric / geometric.sum(),
         weight_scaling=np.asarray(predict(h[None]))[0],
+    )
+
+
+def _drawn_shape(shape: tuple[int, ...], noise_shape: tuple[int | None, ...]) -> tuple[int, ...]:
+    missing = len(shape) - len(noise_shape)
+    wanted = (1,) * missing + tuple(noise_shape)
+    if (
+        missing < 0
+        or (missing and None in noise_shape)
+        or any(entry not in (None, 1, size) for entry, size in zip(wanted, shape, strict=True))
+    ):
+        raise ValueError(
+            f"noise_shape needs one entry for each axis of {shape}, each None, 1 or the axis' "
+            f"length; received {noise_shape}"
+        )
+    return tuple(
+        size if entry is None else entry for entry, size in zip(wanted, shape, strict=True)
     )
 
 

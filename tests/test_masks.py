@@ -61,10 +61,23 @@ def test_noise_shape_shares_the_draw_along_axes_of_one(shape, rate, data):
             assert (mask == mask.take([0], axis=axis)).all()
 
 
-@pytest.mark.parametrize("noise_shape", [(2,), (2, 2), (1, 1, 1), (0, 3), ("a", None)])
+@pytest.mark.parametrize("noise_shape", [(2,), (None,), (2, 2), (1, 1, 1), (0, 3), ("a", None)])
 def test_a_noise_shape_that_does_not_fit_is_refused(noise_shape):
     with pytest.raises(ValueError, match="noise_shape"):
         masks.sample_mask((2, 3), 0.5, noise_shape=noise_shape, rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("noise_shape", [(4,), (1,), (3, 4), (3, 1), (1, 4)])
+def test_a_short_noise_shape_stands_for_the_last_axes_as_in_keras(noise_shape):
+    shape = (5, 3, 4)
+    ours = masks.sample_mask(shape, 0.5, noise_shape=noise_shape, rng=np.random.default_rng(1))
+    layer = keras.layers.Dropout(0.5, noise_shape=noise_shape, seed=1)
+    theirs = layer(np.ones(shape, "float32"), training=True).numpy() > 0
+    for mask in (ours, theirs):
+        drawn = mask[(0,) * (3 - len(noise_shape))]
+        for axis, wanted in enumerate(noise_shape):
+            drawn = drawn.take([0], axis=axis) if wanted == 1 else drawn
+        assert (mask == drawn).all()
 
 
 @given(SHAPES, RATES, st.data())
