@@ -27,8 +27,8 @@ EXERCISES = {
         "The variance is h² · rate / (1 − rate).",
     ),
     "01.2": Exercise(
-        lambda: masks.inverted_dropout([1.0], [True], 0.2)[0] * 0.2,
-        "Compare 1/(1 − rate) with 1/rate: how many times too large is the wrong one's mean?",
+        lambda: masks.keep_prob_of_rate(0.25) / 0.25,
+        "A share 1 − rate of the units survives, and each is multiplied by 1/rate.",
     ),
     "01.3": Exercise(
         lambda: len(masks.all_masks(10)),
@@ -42,6 +42,10 @@ EXERCISES = {
     "02.2": Exercise(
         lambda: 32 * 64,
         "An axis of 1 in noise_shape is drawn once; multiply the other axes.",
+    ),
+    "02.3": Exercise(
+        lambda: masks.keep_prob_of_rate(0.5),
+        "Equal seeds draw equal masks. What does the second layer drop that the first left?",
     ),
     # 6 · Case study: two circles
     "06.1": Exercise(

@@ -108,7 +108,8 @@ def choice(name: str, options: Mapping[str, object] | list, value: object = None
         'LSTM'
     """
     options = list(options.items()) if isinstance(options, Mapping) else list(options)
-    picked = {} if value is None else {"value": value}
+    # by index, because None may itself be one of the values
+    picked = {"index": 0} if value is None else {"value": value}
     return widgets.Dropdown(
         options=options, description=name, style=LABEL, layout={"width": CONTROL_WIDTH}, **picked
     )

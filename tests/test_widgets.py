@@ -52,6 +52,7 @@ def test_other_controls_have_their_kind():
     assert type(widgets.slider("n", 2, 1, 3, 0.5)).__name__ == "FloatSlider"
     assert widgets.choice("kind", {"one": 1, "two": 2}, 2).value == 2
     assert widgets.choice("kind", ["a", "b"]).value == "a"
+    assert widgets.choice("shape", {"all": None, "one": 1}).label == "all"
 
 
 @pytest.mark.parametrize(("value", "maximum"), [(0.6, 0.5), (-0.1, 0.9), ("a", 0.9), (0.5, 1)])
