@@ -110,7 +110,7 @@ def main(folder: Path) -> None:
         (folder / name).write_bytes(content)
         sums += f"{hashlib.sha256(content).hexdigest()}  {name}\n"
         print(f"{name}: {len(content) / 1e6:.2f} MB")
-    (folder / "SHA256SUMS").write_text(sums)
+    (folder / "SHA256SUMS").write_text(sums, "ascii")
 
 
 if __name__ == "__main__":
