@@ -196,7 +196,16 @@ def bands(
         if values.shape[1] != len(x):
             raise ValueError(f"{label} needs {len(x)} columns, received shape {values.shape}")
         stats = [interval(column) for column in values.T]
-        ax.plot(x, [s.mean for s in stats], color=color, ls=line, marker=marker, label=label)
+        every = max(1, len(x) // 10)
+        ax.plot(
+            x,
+            [s.mean for s in stats],
+            color=color,
+            ls=line,
+            marker=marker,
+            label=label,
+            markevery=every,
+        )
         ax.fill_between(
             x, [s.low for s in stats], [s.high for s in stats], color=color, alpha=0.2, lw=0
         )
@@ -415,6 +424,31 @@ def network(layers: Sequence[np.ndarray], *, scale: float = 1.0, ax: Axes | None
                 ax.text(x, y, f"×{scale:.3g}", ha="center", va="center", color="white", fontsize=7)
     ax.set_axis_off()
     return ax
+
+
+def thinned(kept: np.ndarray, sums: np.ndarray, mean: float, *, scale: float) -> Figure:
+    """Draw a network with one thinned hidden layer beside what its output receives over many masks.
+
+    Args:
+        kept: True where a hidden unit is kept, shape (units,).
+        sums: What the output unit receives under each of many masks, shape (draws,).
+        mean: What it receives without dropout.
+        scale: What the survivors are multiplied by.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> len(thinned(np.array([True, False]), np.array([0.0, 2.0]), 1.0, scale=2).axes)
+        2
+    """
+    fig, axes = figure(1, 2, width=8.6, height=3.1)
+    network([np.ones(3, bool), kept, np.ones(1, bool)], scale=scale, ax=axes[0])
+    axes[1].hist(sums, bins=40, range=(0, 4 * mean), color=COLORS["sky"])
+    axes[1].axvline(mean, color="black", label=f"without dropout: {mean:.2f}")
+    axes[1].set(xlabel="what the output unit receives", ylabel="number of masks")
+    axes[1].legend(loc="upper right")
+    return fig
 
 
 def _centred(count: int) -> np.ndarray:
