@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
@@ -60,6 +61,51 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
+def run(
+    path: Path, *, timeout: float | None = 600, environment: Mapping[str, str] | None = None
+) -> nbformat.NotebookNode:
+    """Run one notebook in a fresh kernel, in its own folder, and leave its file alone.
+
+    Args:
+        path: The notebook.
+        timeout: Seconds that one cell may take; no limit when None.
+        environment: Environment variables of the kernel, besides those of this process.
+
+    Returns:
+        The executed notebook.
+
+    Raises:
+        FileNotFoundError: If there is no such notebook.
+        NotebookRefusedError: If a cell raises or writes to stderr.
+
+    Example:
+        >>> run(Path("missing.ipynb"))
+        Traceback (most recent call last):
+        FileNotFoundError: no notebook at missing.ipynb
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no notebook at {path}")
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=timeout,
+        kernel_name="python3",
+        resources={"metadata": {"path": path.parent}},
+    )
+    try:
+        client.execute(env={**os.environ, **(environment or {})})
+    except CellExecutionError as error:
+        raise NotebookRefusedError(f"{path} was not saved: {error}") from error
+    for index, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", []):
+            if output.get("name") == "stderr":
+                raise NotebookRefusedError(
+                    f"{path} was not saved: cell {index} wrote to stderr: {output.text.strip()}"
+                )
+    return notebook
+
+
 def execute(path: Path, *, timeout: float = 600) -> None:
     """Run one notebook in a fresh kernel, in its own folder, and save it clean.
 
@@ -77,26 +123,7 @@ def execute(path: Path, *, timeout: float = 600) -> None:
         FileNotFoundError: no notebook at missing.ipynb
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no notebook at {path}")
-    notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(
-        notebook,
-        timeout=timeout,
-        kernel_name="python3",
-        resources={"metadata": {"path": path.parent}},
-    )
-    try:
-        client.execute()
-    except CellExecutionError as error:
-        raise NotebookRefusedError(f"{path} was not saved: {error}") from error
-    for index, cell in enumerate(notebook.cells):
-        for output in cell.get("outputs", []):
-            if output.get("name") == "stderr":
-                raise NotebookRefusedError(
-                    f"{path} was not saved: cell {index} wrote to stderr: {output.text.strip()}"
-                )
-    _replace(path, nbformat.writes(clean(notebook)) + "\n")
+    _replace(path, nbformat.writes(clean(run(path, timeout=timeout))) + "\n")
 
 
 def _replace(path: Path, text: str) -> None:

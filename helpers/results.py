@@ -1,0 +1,400 @@
+"""Records of full-scale runs, and what they say beside a live run and a published figure.
+
+A notebook trains through `collect`. At sample scale that is all; at full scale every finished run
+is noted in results/NAME.json at once. One command runs a notebook at full scale and leaves its
+file alone:
+
+    python -m helpers.results notebooks/07_case_imdb.ipynb
+
+It starts the record anew; with --resume it goes on from the runs that are already there.
+"""
+
+import argparse
+import ast
+import contextlib
+import datetime
+import html
+import json
+import math
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import nbformat
+import numpy as np
+from matplotlib.figure import Figure
+from scipy import stats
+
+from helpers import evidence, plots
+from helpers.checks import check_array
+
+FOLDER = Path("results")  # a notebook runs in its own folder
+PACKAGES = ("tensorflow", "keras", "numpy")
+
+Run = Mapping[str, object]
+
+
+class RecordError(RuntimeError):
+    """A record that is missing, broken or of other settings; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One recorded study at full scale.
+
+    Args:
+        name: Name of its file, beginning with the number of its notebook.
+        settings: What the notebook declared.
+        runs: Variant to its runs; each holds what was measured (a number, or one an epoch), and
+            under "about" its seed, seconds, peak memory, precision, date, machine and versions.
+        scale: Always "full".
+    """
+
+    name: str
+    settings: dict[str, object]
+    runs: dict[str, list[dict[str, object]]]
+    scale: str = "full"
+
+
+def collect(
+    name: str,
+    settings: Mapping[str, object],
+    variants: Mapping[str, object],
+    seeds: Sequence[int],
+    train: Callable[[object, int], Mapping[str, object]],
+) -> dict[str, list[dict[str, object]]]:
+    """Train every variant once with each seed; at full scale, note each run in the record.
+
+    Runs of one seed follow each other, so that a record cut short still compares the variants.
+
+    Args:
+        name: Name of the record, beginning with the number of the notebook.
+        settings: The settings to note, as the notebook declares them for this scale.
+        variants: Label of a variant to what `train` needs to know of it.
+        seeds: The seeds of the repeats.
+        train: Called with a variant's value and a seed; returns what was measured: numbers, or
+            lists of one number an epoch, such as `History.history`.
+
+    Returns:
+        Label to its runs, in the order of the seeds.
+
+    Raises:
+        RecordError: If a record that is to be resumed cannot be read, or none can be written.
+        ValueError: If there are no variants or seeds, or a measured value is not finite.
+
+    Example:
+        >>> runs = collect("07_doc", {}, {"none": 0.0}, [1, 2], lambda rate, seed: {"loss": [rate]})
+        >>> stack(runs["none"], "loss")
+        array([[0.],
+               [0.]])
+    """
+    if not variants or not seeds:
+        raise ValueError(f"collect needs variants and seeds, received {variants} and {seeds}")
+    full = os.environ.get("DROPOUT_SCALE") == "full"
+    earlier = _earlier(name, settings) if full and os.environ.get("DROPOUT_RESUME") else {}
+    runs: dict[str, list] = {label: [] for label in variants}
+    for seed in seeds:
+        for label, variant in variants.items():
+            run = earlier.get((label, seed))
+            if run is None:
+                started = time.perf_counter()
+                run = {key: _plain(value, key) for key, value in train(variant, seed).items()}
+                run["about"] = _about(seed, time.perf_counter() - started)
+            runs[label].append(run)
+            if full:
+                _write(Record(name, dict(settings), runs))
+    return runs
+
+
+def load(name: str, folder: Path | None = None) -> Record:
+    """Return a record, checked.
+
+    Args:
+        name: Its name, without the ending.
+        folder: Where it is; the folder results beside the notebook when omitted.
+
+    Returns:
+        The record.
+
+    Raises:
+        RecordError: If it is missing, broken or not a record.
+
+    Example:
+        >>> load("07_missing")
+        Traceback (most recent call last):
+        helpers.results.RecordError: there is no record ...07_missing.json...
+    """
+    path = (FOLDER if folder is None else Path(folder)) / f"{name}.json"
+    advice = "make it again with `python -m helpers.results` and the notebook of that number"
+    try:
+        record = Record(**json.loads(path.read_text("utf-8")))
+        _check(record, name)
+    except FileNotFoundError as error:
+        raise RecordError(f"there is no record {path.absolute()}; {advice}") from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RecordError(f"{path.absolute()} is broken ({error!r}); {advice}") from error
+    return record
+
+
+def stack(runs: Sequence[Run], key: str) -> np.ndarray:
+    """Return one measured quantity of several runs as an array.
+
+    Args:
+        runs: The runs of one variant, as `collect` returns them.
+        key: What was measured, for example "val_loss".
+
+    Returns:
+        Shape (runs, epochs), or (runs,) for a single number a run.
+
+    Raises:
+        ValueError: If a run lacks it, or the runs differ in length.
+
+    Example:
+        >>> stack([{"loss": [2.0, 1.0]}, {"loss": [3.0, 2.0]}], "loss")
+        array([[2., 1.],
+               [3., 2.]])
+    """
+    for run in runs:
+        if key not in run:
+            raise ValueError(f"the runs measured {sorted({*run} - {'about'})}, received {key!r}")
+    return check_array([run[key] for run in runs], key).astype(float)
+
+
+def one_run(published: float, values: np.ndarray) -> bool:
+    """Return whether a published single run could be one more of ours.
+
+    Args:
+        published: The figure that somebody measured once.
+        values: The same quantity in our own runs, at least two.
+
+    Returns:
+        Whether it lies in the 95 % prediction interval of one further run.
+
+    Source:
+        Student (1908), The probable error of a mean; the interval widened by sqrt(n + 1).
+
+    Example:
+        >>> one_run(0.85, [0.80, 0.82, 0.84]), one_run(0.95, [0.80, 0.82, 0.84])
+        (True, False)
+    """
+    values = check_array(values, "values", ndim=1)
+    ours = evidence.interval(values)
+    spread = values.std(ddof=1) * math.sqrt(1 + 1 / ours.n)
+    return bool(abs(published - ours.mean) <= stats.t.ppf(0.975, ours.n - 1) * spread)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The table *published / ours / verdict*, as a notebook shows it.
+
+    Args:
+        rows: One (quantity, published, ours, verdict) each, shown by their `str`.
+
+    Example:
+        >>> print(Comparison([("accuracy", 0.88, 0.87, "agrees")]))
+        accuracy | 0.88 | 0.87 | agrees
+    """
+
+    rows: Sequence[tuple[object, object, object, object]]
+
+    def __str__(self) -> str:
+        return "\n".join(" | ".join(map(str, row)) for row in self.rows)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        def line(cells: Sequence[object], tag: str) -> str:
+            left = 'style="text-align:left"'
+            return "".join(f"<{tag} {left}>{html.escape(str(cell))}</{tag}>" for cell in cells)
+
+        head = line(("", "Published", "Ours", "Verdict"), "th")
+        body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in self.rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def figure(
+    live: Mapping[str, Sequence[Run]],
+    recorded: Mapping[str, Sequence[Run]],
+    key: str,
+    *,
+    ylabel: str,
+    published: float | None = None,
+) -> Figure:
+    """Draw a live run beside the recorded full-scale one, with the published figure as a line.
+
+    Args:
+        live: Label to its runs, as `collect` returns them.
+        recorded: The same labels to the runs of a record.
+        key: A quantity measured once an epoch.
+        ylabel: Its name, with its unit.
+        published: What the source reports, if it does.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: If runs lack the quantity, or have no epochs.
+
+    Example:
+        >>> runs = {"none": [{"loss": [2.0, 1.0]}, {"loss": [3.0, 2.0]}]}
+        >>> len(figure(runs, runs, "loss", ylabel="loss (nats)").axes)
+        2
+    """
+    fig, axes = plots.figure(1, 2, width=8.6, height=3.3, sharey=True)
+    for ax, runs, title in zip(axes, (live, recorded), ("this run", "recorded"), strict=True):
+        groups = {label: stack(each, key) for label, each in runs.items()}
+        shape = next(iter(groups.values())).shape
+        epochs = range(1, shape[-1] + 1)
+        plots.bands(epochs, groups, xlabel="epoch", ylabel=ylabel, ax=ax)
+        if published is not None:
+            ax.axhline(published, color="black", ls=(0, (4, 2)), label=f"published: {published:g}")
+        ax.set_title(f"{title}, {shape[0]} repeats" + ", full scale" * (runs is recorded))
+    axes[1].set_ylabel("")
+    axes[0].legend().set_visible(False)
+    axes[1].legend()
+    return fig
+
+
+def declared(notebook: Path, scale: str = "full") -> dict[str, object]:
+    """Return the settings that a notebook declares in its cell `SETTINGS = {...}`.
+
+    Args:
+        notebook: The notebook; none of its code is run.
+        scale: "sample" or "full".
+
+    Returns:
+        The settings of that scale.
+
+    Raises:
+        ValueError: If the notebook does not have exactly one such literal, or not that scale.
+
+    Example:
+        >>> declared(Path("missing.ipynb"))
+        Traceback (most recent call last):
+        FileNotFoundError: ...
+    """
+    found = []
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        with contextlib.suppress(SyntaxError):  # prose, or a magic
+            for node in ast.parse(cell.source).body if cell.cell_type == "code" else ():
+                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SETTINGS":
+                    found.append(ast.literal_eval(node.value))
+    if len(found) != 1 or scale not in found[0]:
+        raise ValueError(f"{notebook} needs one SETTINGS with {scale!r}, received {found}")
+    return found[0][scale]
+
+
+def _plain(value: object, key: str) -> object:
+    # six figures: more than a repeat on another machine could agree on
+    rounded = [float(f"{x:.6g}") for x in check_array(value, key).astype(float).reshape(-1)]
+    return rounded[0] if np.ndim(value) == 0 else rounded
+
+
+def _about(seed: int, seconds: float) -> dict[str, object]:
+    import helpers.quiet  # noqa: F401, I001
+    import keras
+
+    try:
+        import resource
+    except ImportError:  # Windows
+        peak = None
+    else:
+        unit = 2**20 if sys.platform == "darwin" else 2**10
+        peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
+    return {
+        "seed": seed,
+        "seconds": round(seconds, 1),
+        "peak_mib": peak,
+        "precision": keras.config.dtype_policy().name,
+        "date": datetime.date.today().isoformat(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+
+
+def _earlier(name: str, settings: Mapping[str, object]) -> dict[tuple[str, int], dict]:
+    if not (FOLDER / f"{name}.json").exists():
+        return {}
+    record = load(name)
+    if record.settings != json.loads(json.dumps(settings)):
+        raise RecordError(f"{name} was recorded with other settings; run it without --resume")
+    return {
+        (label, run["about"]["seed"]): run for label, runs in record.runs.items() for run in runs
+    }
+
+
+def _check(record: Record, name: str) -> None:
+    if (record.name, record.scale) != (name, "full"):
+        raise ValueError(f"it says {record.name!r} at scale {record.scale!r}")
+    if not isinstance(record.settings, dict) or not record.runs:
+        raise ValueError("it has no settings or no runs")
+    for runs in record.runs.values():
+        for run in runs:
+            seed, seconds = run["about"]["seed"], run["about"]["seconds"]
+            if not isinstance(seed, int) or not seconds >= 0:
+                raise ValueError(f"a run has seed {seed!r} and took {seconds!r} s")
+            for key in run.keys() - {"about"}:
+                check_array(run[key], key)
+
+
+def _write(record: Record) -> None:
+    path = FOLDER / f"{record.name}.json"
+    part = None
+    try:
+        FOLDER.mkdir(exist_ok=True)
+        handle, part = tempfile.mkstemp(dir=FOLDER, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            json.dump(asdict(record), file, indent=1, ensure_ascii=False, allow_nan=False)
+            file.write("\n")
+        os.chmod(part, 0o644)
+        os.replace(part, path)
+    except OSError as error:
+        if part:
+            os.unlink(part)
+        raise RecordError(f"cannot write {path.absolute()} ({error})") from error
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Those of the command line when omitted.
+
+    Returns:
+        0 if every notebook ran through, else 1.
+
+    Example:
+        >>> main(["missing.ipynb"])
+        no notebook at missing.ipynb
+        1
+    """
+    from helpers import execute
+
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers.results",
+        description="Run notebooks at full scale, so that they record their runs. "
+        "The notebooks themselves stay as they are.",
+    )
+    parser.add_argument("notebooks", nargs="+", type=Path)
+    parser.add_argument("--resume", action="store_true", help="keep the runs already recorded")
+    options = parser.parse_args(arguments)
+    wanted = {"DROPOUT_SCALE": "full", "DROPOUT_RESUME": "1" if options.resume else ""}
+    failed = 0
+    for path in options.notebooks:
+        try:
+            execute.run(path, timeout=None, environment=wanted)
+            print(f"{path} ran at full scale")
+        except (FileNotFoundError, execute.NotebookRefusedError) as error:
+            print(error)
+            failed = 1
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
