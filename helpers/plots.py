@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from helpers.checks import check_array
+from helpers.checks import check_array, check_count
 from helpers.evidence import interval
 
 # Okabe and Ito (2008): told apart by readers with any kind of colour vision
@@ -123,6 +123,7 @@ def curves(
     *,
     labels: Sequence[str] | None = None,
     ylabel: str | None = None,
+    average: int = 1,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw training curves: one colour for each run, one line style for each key.
@@ -132,13 +133,14 @@ def curves(
         keys: Which keys to draw, for example ("accuracy", "val_accuracy").
         labels: What to call the keys in the legend; the keys themselves when omitted.
         ylabel: Label of the vertical axis; the first key when omitted.
+        average: How many epochs each drawn point is the mean of; the axis says so.
         ax: Where to draw; a new figure when omitted.
 
     Returns:
         The Axes.
 
     Raises:
-        ValueError: If a history lacks a key.
+        ValueError: If a history lacks a key, or has fewer epochs than are averaged.
 
     Example:
         >>> ax = curves({"none": {"loss": [2.0, 1.0]}}, ["loss"])
@@ -147,14 +149,22 @@ def curves(
     """
     ax = ax or figure()[1]
     labels = labels or keys
+    average = check_count(average, "average")
     for (name, history), color in zip(histories.items(), _cycled(CYCLE, histories), strict=True):
         for key, label, line in zip(keys, labels, _cycled(LINES, keys), strict=True):
             if key not in history:
                 raise ValueError(f"history {name!r} has keys {sorted(history)}, received {key!r}")
             values = np.asarray(history[key], dtype=float)
+            points = values.size // average
+            if not points:
+                raise ValueError(f"{name!r} has {values.size} epochs, received average={average}")
+            means = values[: points * average].reshape(points, average).mean(axis=1)
+            epochs = average * (np.arange(points) + 1)
             text = ", ".join(part for part in (name, label) if part)
-            ax.plot(np.arange(1, values.size + 1), values, color=color, linestyle=line, label=text)
-    ax.set(xlabel="epoch", ylabel=ylabel or keys[0])
+            ax.plot(epochs, means, color=color, linestyle=line, label=text)
+    ax.set(
+        xlabel="epoch" if average == 1 else f"epoch (means of {average})", ylabel=ylabel or keys[0]
+    )
     ax.legend()
     return ax
 

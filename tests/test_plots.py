@@ -27,6 +27,14 @@ def test_curves_draw_one_line_a_run_and_key():
     np.testing.assert_array_equal(ax.lines[0].get_xdata(), [1, 2, 3])
 
 
+def test_curves_can_be_averaged_over_epochs():
+    ax = plots.curves({"none": {"loss": [4, 2, 1, 1, 9]}}, ["loss"], average=2)
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), [[2, 3], [4, 1]])
+    assert ax.get_xlabel() == "epoch (means of 2)"
+    with pytest.raises(ValueError, match="average=6"):
+        plots.curves({"none": {"loss": [4, 2, 1, 1, 9]}}, ["loss"], average=6)
+
+
 def test_curves_name_the_key_that_is_missing():
     with pytest.raises(ValueError, match="'acc'"):
         plots.curves({"none": {"accuracy": [1]}}, ["acc"])
