@@ -1,0 +1,115 @@
+"""Any function over many configurations: on one core, on all of them, or on a cluster.
+
+The call is the same; one line says where it runs. On all cores, then on a Dask cluster::
+
+    with joblib.parallel_config("loky", n_jobs=-1):
+        scores = jobs.sweep(score, configurations)
+    with dask.distributed.Client("scheduler:8786"), joblib.parallel_config("dask"):
+        scores = jobs.sweep(score, configurations)
+
+Dask is not needed otherwise; ``pip install "dask[distributed]"`` brings it.
+
+Example:
+    >>> from helpers import jobs
+    >>> jobs.sweep(pow, [dict(base=2, exp=3), dict(base=3, exp=2)])
+    [8, 9]
+"""
+
+import contextlib
+import pickle
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from typing import Any
+
+import joblib
+
+from helpers.progress import Progress
+
+
+class SweepError(RuntimeError):
+    """A configuration failed; the message names it, `__cause__` is the error itself.
+
+    Example:
+        >>> raise SweepError("rate=2 failed")
+        Traceback (most recent call last):
+        helpers.jobs.SweepError: rate=2 failed
+    """
+
+
+def sweep(function: Callable[..., Any], configurations: Iterable[Mapping[str, Any]]) -> list[Any]:
+    """Call a function once for every configuration, where `joblib.parallel_config` says.
+
+    Without a `parallel_config` it runs here, one after the other. A configuration should carry all
+    that its result depends on, its seed included: then it does not matter where it runs, in what
+    order, or how often a cluster has to start it again because a worker died.
+
+    Args:
+        function: Takes a configuration's values as keyword arguments. For other processes it must
+            be importable there or defined in the notebook; what it returns must be picklable.
+        configurations: Arguments by name, one mapping for each call.
+
+    Returns:
+        What the function returned, in the order of the configurations.
+
+    Raises:
+        TypeError: If a configuration is not a mapping with names as keys.
+        ValueError: If there are none.
+        SweepError: Naming the first configuration that is seen to fail.
+
+    Example:
+        >>> sweep(lambda rate, seed: rate + seed, [dict(rate=0.5, seed=s) for s in range(3)])
+        [0.5, 1.5, 2.5]
+    """
+    if not callable(function):
+        raise TypeError(f"function must be callable, received {function!r}")
+    configurations = list(configurations)
+    if not configurations:
+        raise ValueError("configurations must hold at least one, received none")
+    for configuration in configurations:
+        if not isinstance(configuration, Mapping) or not all(
+            isinstance(name, str) for name in configuration
+        ):
+            raise TypeError(
+                f"each configuration must map names to values, received {configuration!r}"
+            )
+    results: list[Any] = [None] * len(configurations)
+    # the generator yields results as they come, so that progress is what has really been done
+    parallel = joblib.Parallel(return_as="generator_unordered")
+    calls = (
+        joblib.delayed(_call)(function, i, dict(configuration))
+        for i, configuration in enumerate(configurations)
+    )
+    with (
+        Progress(len(configurations), "configurations") as progress,
+        _closing(parallel(calls)) as outcomes,
+    ):
+        for done, (i, result, error) in enumerate(outcomes, 1):
+            if error is not None:
+                named = ", ".join(f"{k}={v!r}" for k, v in configurations[i].items())
+                raise SweepError(f"configuration {i} ({named}) failed: {error!r}") from error
+            results[i] = result
+            progress.show(done)
+    return results
+
+
+@contextlib.contextmanager
+def _closing(outcomes: Generator) -> Iterator[Generator]:
+    try:
+        yield outcomes
+    finally:
+        with warnings.catch_warnings():
+            # after a failure joblib would advise to ask for less work
+            warnings.simplefilter("ignore", UserWarning)
+            outcomes.close()
+
+
+def _call(function: Callable[..., Any], i: int, configuration: dict[str, Any]) -> tuple:
+    try:
+        return i, function(**configuration), None
+    except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:
+            # it could not travel between processes, and would take the sweep down with it
+            return i, None, RuntimeError(repr(error))
+        return i, None, error

@@ -1,0 +1,59 @@
+"""The line of progress: late, in place, and gone at the end."""
+
+import sys
+
+import IPython.display
+import pytest
+
+from helpers import progress
+from helpers.progress import Progress
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    monkeypatch.setattr(progress, "_SECONDS_UNTIL_SHOWN", 0)
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN", 0)
+
+
+def test_nothing_is_shown_where_nobody_watches(patient, capfd):
+    with Progress(3, "runs") as line:
+        line.show(1)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_terminal_sees_one_line_that_goes_away(patient, monkeypatch, capsys):
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    with Progress(4, "runs") as line:
+        line.show(0)
+        line.show(2)
+    out, err = capsys.readouterr()
+    assert "2 of 4 runs" in out
+    assert out.endswith("\r\x1b[K")
+    assert "0 of 4" not in out
+    assert err == ""
+
+
+def test_short_work_shows_nothing(monkeypatch, capsys):
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    with Progress(4, "runs") as line:
+        line.show(2)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_notebook_is_left_with_an_empty_output(patient, monkeypatch):
+    shown = []
+
+    class Handle:
+        def update(self, data, raw):
+            shown.append(data)
+
+    monkeypatch.setenv("JPY_SESSION_NAME", "lesson")
+    monkeypatch.setattr(IPython.display, "display", lambda *a, **k: shown.append(a[0]) or Handle())
+    with Progress(4, "runs") as line:
+        line.show(1)
+        line.show(2)
+    assert shown[0] == shown[-1] == {}
+    assert [data["text/plain"][:11] for data in shown[1:-1]] == ["1 of 4 runs", "2 of 4 runs"]
+    assert '<progress value="2" max="4">' in shown[2]["text/html"]
