@@ -15,10 +15,8 @@ Example:
     [8, 9]
 """
 
-import contextlib
 import pickle
-import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import joblib
@@ -54,7 +52,7 @@ def sweep(function: Callable[..., Any], configurations: Iterable[Mapping[str, An
     Raises:
         TypeError: If a configuration is not a mapping with names as keys.
         ValueError: If there are none.
-        SweepError: Naming the first configuration that is seen to fail.
+        SweepError: Naming a configuration that failed; no others are started after it.
 
     Example:
         >>> sweep(lambda rate, seed: rate + seed, [dict(rate=0.5, seed=s) for s in range(3)])
@@ -73,34 +71,29 @@ def sweep(function: Callable[..., Any], configurations: Iterable[Mapping[str, An
                 f"each configuration must map names to values, received {configuration!r}"
             )
     results: list[Any] = [None] * len(configurations)
-    # the generator yields results as they come, so that progress is what has really been done
-    parallel = joblib.Parallel(return_as="generator_unordered")
-    calls = (
-        joblib.delayed(_call)(function, i, dict(configuration))
-        for i, configuration in enumerate(configurations)
-    )
-    with (
-        Progress(len(configurations), "configurations") as progress,
-        _closing(parallel(calls)) as outcomes,
-    ):
+    failures: dict[int, Exception] = {}
+
+    def calls() -> Iterator[tuple]:
+        for i, configuration in enumerate(configurations):
+            # after a failure start no more, but let those under way end: to break off is unsafe
+            if failures:
+                return
+            yield joblib.delayed(_call)(function, i, dict(configuration))
+
+    # results come as they are ready, so that progress is what has really been done
+    outcomes = joblib.Parallel(return_as="generator_unordered")(calls())
+    with Progress(len(configurations), "configurations") as progress:
         for done, (i, result, error) in enumerate(outcomes, 1):
             if error is not None:
-                named = ", ".join(f"{k}={v!r}" for k, v in configurations[i].items())
-                raise SweepError(f"configuration {i} ({named}) failed: {error!r}") from error
+                failures[i] = error
             results[i] = result
             progress.show(done)
+    if failures:
+        i = min(failures)
+        named = ", ".join(f"{name}={value!r}" for name, value in configurations[i].items())
+        error = failures[i]
+        raise SweepError(f"configuration {i} ({named}) failed: {error!r}") from error
     return results
-
-
-@contextlib.contextmanager
-def _closing(outcomes: Generator) -> Iterator[Generator]:
-    try:
-        yield outcomes
-    finally:
-        with warnings.catch_warnings():
-            # after a failure joblib would advise to ask for less work
-            warnings.simplefilter("ignore", UserWarning)
-            outcomes.close()
 
 
 def _call(function: Callable[..., Any], i: int, configuration: dict[str, Any]) -> tuple:

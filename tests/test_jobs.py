@@ -115,6 +115,18 @@ def test_a_failure_names_its_configuration(cluster, backend):
     assert isinstance(error.value.__cause__, KeyError)
 
 
+def test_after_a_failure_nothing_more_is_started():
+    started = []
+
+    def fails(i):
+        started.append(i)
+        raise ValueError
+
+    with pytest.raises(jobs.SweepError, match="configuration 0"):
+        jobs.sweep(fails, [{"i": i} for i in range(100)])
+    assert len(started) < 100
+
+
 def test_an_error_that_cannot_travel_is_named_all_the_same():
     class StubbornError(Exception):
         def __init__(self, first, second):
