@@ -281,7 +281,8 @@ class _Loop:
         self._names: list[str] = []
         # one batch each, as with the circles: no need to ask whose turn it is
         self._fused = self.train_batches == 1 and test_batches <= 1
-        self._seed = random.randrange(2**31) if shuffle else None
+        # within a single batch the order of the rows changes nothing but rounding
+        self._seed = random.randrange(2**31) if shuffle and self.train_batches > 1 else None
         self._state = (tf.range(rows), self._fresh_totals())
         with self._executor():
             self._graph = tf.function(self._advance, autograph=False).get_concrete_function(

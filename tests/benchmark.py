@@ -1,0 +1,132 @@
+"""How our way compares with the sources' way, both measured in this run.
+
+    python tests/benchmark.py [--json FILE] [--only WORD]
+
+A row is one function with the decorator `row`: it returns how many seconds each way took, repeat by
+repeat. Times of the sources' way that come from fewer epochs, scaled up, are marked as such.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from statistics import median
+
+ROWS: dict[str, Callable[[], dict]] = {}
+
+
+def row(title: str) -> Callable:
+    """Register a function as the row `title`.
+
+    It returns {"ours": [...], "theirs": [...], "unit": "s", "note": "..."}; all but "ours" may be
+    left out. What has to warm up does so inside the function, untimed; "start" is the part of "ours" that
+    does not grow with the work, such as tracing, and a second ratio leaves it out.
+    """
+
+    def register(function: Callable[[], dict]) -> Callable[[], dict]:
+        ROWS[title] = function
+        return function
+
+    return register
+
+
+def seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def circles() -> tuple:
+    import numpy as np
+
+    rng = np.random.default_rng(1)
+    y = np.arange(100) % 2
+    angle = rng.uniform(0, 2 * np.pi, 100)
+    x = np.stack([np.cos(angle), np.sin(angle)], 1) * np.where(y, 0.8, 1)[:, None]
+    x = (x + rng.normal(0, 0.1, x.shape)).astype("float32")
+    return x[:30], y[:30], (x[30:], y[30:])
+
+
+@row("circles: 500 units, dropout 0.4, 4,000 epochs, validation each epoch")
+def circles_fit() -> dict:
+    import helpers.quiet  # noqa: F401, I001
+    import keras
+
+    from helpers.training import fit
+
+    epochs, measured = 4000, 60
+    x, y, held_out = circles()
+
+    def model() -> keras.Model:
+        layers = keras.layers
+        net = [layers.Dense(500, "relu"), layers.Dropout(0.4), layers.Dense(1, "sigmoid")]
+        net = keras.Sequential([keras.Input((2,)), *net])
+        net.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+        return net
+
+    slow = model()
+    slow.fit(x, y, epochs=3, validation_data=held_out, verbose=0)
+    start = seconds(lambda: fit(model(), x, y, epochs=1, validation_data=held_out))
+    ours, theirs = [], []
+    for _ in range(5):  # turn about, so that both meet the same machine
+        net = model()
+        ours.append(
+            seconds(lambda net=net: fit(net, x, y, epochs=epochs, validation_data=held_out))
+        )
+        few = seconds(lambda: slow.fit(x, y, epochs=measured, validation_data=held_out, verbose=0))
+        theirs.append(few * epochs / measured)
+    note = f"theirs: model.fit, scaled up from {measured} epochs; ours traces a new model each time"
+    return {"ours": ours, "theirs": theirs, "start": start, "note": note}
+
+
+def _import(module: str) -> list[float]:
+    code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+    run = lambda: subprocess.check_output([sys.executable, "-c", code], stderr=subprocess.DEVNULL)  # noqa: E731
+    run()
+    return [float(run()) for _ in range(3)]
+
+
+@row("import helpers")
+def import_helpers() -> dict:
+    return {"ours": _import("helpers")}
+
+
+@row("import helpers.quiet, against import keras")
+def import_quiet() -> dict:
+    return {"ours": _import("helpers.quiet"), "theirs": _import("keras")}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", metavar="FILE", help="also write every repeat to this file")
+    parser.add_argument("--only", default="", metavar="WORD", help="rows whose title has this word")
+    options = parser.parse_args()
+    results = {}
+    print(f"{'ours':>10} {'theirs':>10} {'ratio':>7} {'start':>10} {'ratio':>7}  row (medians)")
+    for title, measure in ROWS.items():
+        if options.only not in title:
+            continue
+        result = results[title] = {"unit": "s"} | measure()
+        ours, theirs = median(result["ours"]), median(result.get("theirs", [float("nan")]))
+        unit, start = result["unit"], result.get("start")
+        print(
+            f"{ours:>8.3g} {unit} "
+            + (f"{theirs:>8.3g} {unit} {theirs / ours:>6.1f}x " if "theirs" in result else " " * 20)
+            + (f"{start:>8.3g} {unit} {theirs / (ours - start):>6.1f}x" if start else " " * 18)
+            + f"  {title}"
+            + (f"\n{'':>50}{result['note']}" if "note" in result else ""),
+            flush=True,
+        )
+    if options.json:
+        names = ("tensorflow", "keras", "numpy")
+        versions = {"python": platform.python_version()} | {n: version(n) for n in names}
+        with open(options.json, "w") as file:
+            json.dump({"versions": versions, "rows": results}, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
