@@ -56,6 +56,19 @@ EXERCISES = {
         lambda: 2 * 500 + 500 + 500 + 1,
         "Each hidden unit has two weights in, a bias, and one weight out; the output has a bias.",
     ),
+    # 7 · Case study: film reviews
+    "07.1": Exercise(
+        lambda: (2000 * 16 + 16) + (16 * 16 + 16) + (16 + 1),
+        "Every unit has one weight for each of its inputs, and a bias.",
+    ),
+    "07.2": Exercise(
+        lambda: 80 * masks.keep_prob_of_rate(0.2),
+        "A rate of 0.2 drops one word in five.",
+    ),
+    "07.3": Exercise(
+        lambda: sum(rank + 3 < 5000 for rank in range(1, 5000)),
+        "Every rank is shifted by 3 before the numbers from 5,000 on are left out.",
+    ),
 }
 
 

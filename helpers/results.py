@@ -18,6 +18,7 @@ import json
 import math
 import os
 import platform
+import re
 import sys
 import tempfile
 import time
@@ -254,6 +255,7 @@ def figure(
         plots.bands(epochs, groups, xlabel="epoch", ylabel=ylabel, ax=ax)
         if published is not None:
             ax.axhline(published, color="black", ls=(0, (4, 2)), label=f"published: {published:g}")
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set_title(f"{title}, {shape[0]} repeats" + ", full scale" * (runs is recorded))
     axes[1].set_ylabel("")
     axes[0].legend().set_visible(False)
@@ -350,8 +352,9 @@ def _write(record: Record) -> None:
         FOLDER.mkdir(exist_ok=True)
         handle, part = tempfile.mkstemp(dir=FOLDER, prefix=f".{path.name}.")
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            json.dump(asdict(record), file, indent=1, ensure_ascii=False, allow_nan=False)
-            file.write("\n")
+            text = json.dumps(asdict(record), indent=1, ensure_ascii=False, allow_nan=False)
+            # one curve a line
+            file.write(re.sub(r"\[[-+\d.e,\s]*\]", lambda m: " ".join(m[0].split()), text) + "\n")
         os.chmod(part, 0o644)
         os.replace(part, path)
     except OSError as error:
