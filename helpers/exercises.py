@@ -69,6 +69,19 @@ EXERCISES = {
         lambda: sum(rank + 3 < 5000 for rank in range(1, 5000)),
         "Every rank is shifted by 3 before the numbers from 5,000 on are left out.",
     ),
+    # 8 · Case study: clothes
+    "08.1": Exercise(
+        lambda: math.ceil(55_000 / 32) * 60,
+        "Divide the rows that are left by 32, round up, and multiply by the epochs.",
+    ),
+    "08.2": Exercise(
+        lambda: masks.keep_prob_of_rate(0.2) ** 4,
+        "Four independent units must all be kept.",
+    ),
+    "08.3": Exercise(
+        lambda: 1 / masks.keep_prob_of_rate(0.2) ** 4,
+        "Each place scales its survivors by 1/(1 − rate).",
+    ),
 }
 
 

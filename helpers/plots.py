@@ -461,6 +461,73 @@ def thinned(kept: np.ndarray, sums: np.ndarray, mean: float, *, scale: float) ->
     return fig
 
 
+def confusion(share: np.ndarray, names: Sequence[str], *, ax: Axes | None = None) -> Axes:
+    """Draw which class is taken for which, with the shares of 3 % or more written in.
+
+    Args:
+        share: In row i, the shares of class i that are taken for each class, shape (k, k), 0 to 1.
+        names: The k classes.
+        ax: Where to draw; a new figure when omitted.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        ValueError: If the shares do not have one row and one column a class.
+
+    Example:
+        >>> ax = confusion([[0.9, 0.1], [0.0, 1.0]], ["cat", "dog"])
+        >>> [text.get_text() for text in ax.texts]
+        ['90%', '10%', '100%']
+    """
+    ax = ax or figure(width=6.4, height=5)[1]
+    share = check_array(share, "share", ndim=2)
+    if share.shape != (len(names), len(names)):
+        raise ValueError(f"share needs shape {(len(names),) * 2}, received {share.shape}")
+    ax.pcolormesh(share, cmap="Blues", vmin=0, vmax=1, edgecolor="white")
+    for i, j in np.argwhere(share >= 0.03):
+        color = "white" if share[i, j] > 0.5 else "black"
+        ax.text(j + 0.5, i + 0.5, f"{share[i, j]:.0%}", ha="center", va="center", color=color)
+    ticks = np.arange(len(names)) + 0.5
+    ax.set_xticks(ticks, names, rotation=40, ha="right")
+    ax.set_yticks(ticks, names)
+    ax.set(xlabel="taken for", ylabel="is", ylim=(len(names), 0))
+    ax.grid(False)
+    return ax
+
+
+def spread(
+    draws: np.ndarray, plain: np.ndarray, names: Sequence[str], *, ax: Axes | None = None
+) -> Axes:
+    """Draw class probabilities over many masks: mean, 5th to 95th percentile, and without dropout.
+
+    Args:
+        draws: Probabilities under each mask, shape (masks, classes).
+        plain: Probabilities without dropout, shape (classes,).
+        names: The classes.
+        ax: Where to draw; a new figure when omitted.
+
+    Returns:
+        The Axes.
+
+    Example:
+        >>> ax = spread([[0.9, 0.1], [0.5, 0.5]], [0.8, 0.2], ["cat", "dog"])
+        >>> [round(float(bar.get_width()), 2) for bar in ax.patches]
+        [0.7, 0.3]
+    """
+    ax = ax or figure()[1]
+    draws = check_array(draws, "draws", ndim=2)
+    rows, mean = np.arange(len(names)), draws.mean(axis=0)
+    low, high = np.quantile(draws, [0.05, 0.95], axis=0)
+    ax.barh(rows, mean, color=COLORS["sky"], label="mean over masks")
+    ax.hlines(rows, low, high, color=COLORS["blue"], lw=2, label="5 % to 95 % of masks")
+    ax.plot(plain, rows, "D", color="black", ms=5, ls="", label="without dropout")
+    ax.set_yticks(rows, names)
+    ax.set(xlabel="probability", xlim=(0, 1.02), ylim=(len(names) - 0.4, -0.6))
+    ax.legend(loc="best")
+    return ax
+
+
 def _centred(count: int) -> np.ndarray:
     return (np.arange(count) - (count - 1) / 2)[::-1]
 

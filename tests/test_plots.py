@@ -88,3 +88,22 @@ def test_show_gives_the_picture_its_words():
     assert picture.metadata == {"image/png": {"alt": "Nothing is drawn."}}
     assert caption.data["text/markdown"] == "*Nothing is drawn.*"
     assert not plt.get_fignums()
+
+
+def test_confusion_writes_the_shares_that_matter_where_they_belong():
+    ax = plots.confusion([[0.98, 0.02], [0.3, 0.7]], ["cat", "dog"])
+    assert {text.get_position(): text.get_text() for text in ax.texts} == {
+        (0.5, 0.5): "98%",
+        (0.5, 1.5): "30%",
+        (1.5, 1.5): "70%",
+    }
+    with pytest.raises(ValueError, match=r"share needs shape \(3, 3\), received \(2, 2\)"):
+        plots.confusion(np.eye(2), ["cat", "dog", "cow"])
+
+
+def test_spread_draws_the_mean_and_the_percentiles_of_each_class():
+    draws = np.stack([np.linspace(0, 1, 101), np.linspace(1, 0, 101)], axis=1)
+    ax = plots.spread(draws, [0.4, 0.6], ["cat", "dog"])
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([0.5, 0.5])
+    [lines] = ax.collections
+    assert np.allclose([line[:, 0] for line in lines.get_segments()], [[0.05, 0.95]] * 2)
