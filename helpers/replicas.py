@@ -437,10 +437,10 @@ def _noise(
     if step.kind == "Dropout":
         kept = words >= tf.cast(number * 2.0**32, tf.uint32)
         return values * tf.where(kept, 1 / (1 - number), 0.0)
-    # 24 bits, the middle of each step: never 0 or 1
+    # the middle of 2**23 steps: with one bit more, float32 would round the last middle up to 1
     uniform = (
-        tf.cast(tf.bitwise.right_shift(words, tf.constant(8, tf.uint32)), tf.float32) + 0.5
-    ) / 2**24
+        tf.cast(tf.bitwise.right_shift(words, tf.constant(9, tf.uint32)), tf.float32) + 0.5
+    ) / 2**23
     normal = math.sqrt(2) * tf.math.erfinv(2 * uniform - 1)
     if step.kind == "GaussianNoise":
         return values + number * normal

@@ -155,3 +155,17 @@ def test_gaussian_noise_is_normal(kind):
     ).numpy()
     sigma = number if kind == "GaussianNoise" else 2 * np.sqrt(number / (1 - number))
     assert stats.kstest((values.ravel() - 2) / sigma, "norm").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("word", [0, 2**32 - 1])
+@pytest.mark.parametrize("kind", ["GaussianDropout", "GaussianNoise"])
+def test_gaussian_noise_is_finite_for_the_outermost_words(kind, word, monkeypatch):
+    outermost = lambda streams, t, count: tf.fill((1, count), tf.constant(word, tf.uint32))  # noqa: E731
+    monkeypatch.setattr(replicas, "random_words", outermost)
+    step, one = replicas.Step(kind, 3, ("rate",)), tf.ones((1, 2, 3))
+    off, on = (
+        replicas._noise(step, tf.constant([number]), None, tf.constant(0), one).numpy()
+        for number in (0.0, 0.5)
+    )
+    assert (off == 1).all()
+    assert 4 < abs(on[0, 0, 0] - 1) / (0.5 if kind == "GaussianNoise" else 1) < 6
