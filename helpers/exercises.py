@@ -47,6 +47,19 @@ EXERCISES = {
         lambda: masks.keep_prob_of_rate(0.5),
         "Equal seeds draw equal masks. What does the second layer drop that the first left?",
     ),
+    # 3 · Dropout in MLPs
+    "03.1": Exercise(
+        lambda: 100 / masks.keep_prob_of_rate(0.2),
+        "A share 1 − rate of the units is left in each step; 100 of them should be.",
+    ),
+    "03.2": Exercise(
+        lambda: math.sqrt(masks.moments([1.0], 0.2)[1][0]),
+        "Its variance is that of Dropout for a unit with h = 1: rate / (1 − rate).",
+    ),
+    "03.3": Exercise(
+        lambda: 32 * 196 * 64,
+        "Every row meets a kernel of its own, and every weight of a kernel is drawn.",
+    ),
     # 6 · Case study: two circles
     "06.1": Exercise(
         lambda: 1 / 70,
