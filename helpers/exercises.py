@@ -49,7 +49,7 @@ EXERCISES = {
     ),
     # 3 · Dropout in MLPs
     "03.1": Exercise(
-        lambda: 100 / masks.keep_prob_of_rate(0.2),
+        lambda: round(100 / masks.keep_prob_of_rate(0.2)),
         "A share 1 − rate of the units is left in each step; 100 of them should be.",
     ),
     "03.2": Exercise(
