@@ -56,7 +56,7 @@ class Evaluation(NamedTuple):
     accuracy: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sweep:
     """Trained copies of a network: one for every setting and every seed.
 
@@ -71,8 +71,8 @@ class Sweep:
         recorded: The epochs after which the curves were recorded, counted from 1.
 
     Example:
-        >>> Sweep((0.5,), (0,), 1, (), {}, np.array([1]), None, (), None).seeds
-        (0,)
+        >>> Sweep((0.0, 0.5), (0, 1, 2), 40, (), {}, np.array([40]), None, (), None)
+        Sweep(2 settings × 3 seeds, 40 epochs)
     """
 
     settings: tuple
@@ -84,6 +84,10 @@ class Sweep:
     _plan: Plan
     _numbers: np.ndarray
     _build: Callable
+
+    def __repr__(self) -> str:
+        sizes = f"{len(self.settings)} settings × {len(self.seeds)} seeds"
+        return f"{type(self).__name__}({sizes}, {self.epochs} epochs)"
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Return what every copy says of the same rows, as `model.predict` does.
@@ -98,6 +102,16 @@ class Sweep:
         Raises:
             TypeError: If `x` is not numeric.
             ValueError: If its shape does not fit.
+
+        Example:
+            >>> def build(rate):
+            ...     model = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(rate)])
+            ...     model.add(keras.layers.Dense(1, "sigmoid"))
+            ...     model.compile("adam", "binary_crossentropy")
+            ...     return model
+            >>> trained = train(build, [0.0, 0.5], np.eye(2), [0, 1], seeds=range(3), epochs=5)
+            >>> trained.predict(np.zeros((4, 2))).shape
+            (2, 3, 4)
         """
         x = _rows(x, "x", self._plan, len(self.seeds))
 
@@ -124,6 +138,16 @@ class Sweep:
         Raises:
             TypeError: If the data are not numeric.
             ValueError: If their shapes do not fit.
+
+        Example:
+            >>> def build(rate):
+            ...     model = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(rate)])
+            ...     model.add(keras.layers.Dense(1, "sigmoid"))
+            ...     model.compile("adam", "binary_crossentropy")
+            ...     return model
+            >>> trained = train(build, [0.0, 0.5], np.eye(2), [0, 1], seeds=range(3), epochs=5)
+            >>> trained.evaluate(np.eye(2), [0, 1]).loss.shape
+            (2, 3)
         """
         data = _data((x, y), "x", "y", self._plan, len(self.seeds))
 
@@ -146,6 +170,16 @@ class Sweep:
 
         Raises:
             IndexError: If there is no such setting or seed.
+
+        Example:
+            >>> def build(rate):
+            ...     model = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(rate)])
+            ...     model.add(keras.layers.Dense(1, "sigmoid"))
+            ...     model.compile("adam", "binary_crossentropy")
+            ...     return model
+            >>> trained = train(build, [0.0, 0.5], np.eye(2), [0, 1], seeds=range(3), epochs=5)
+            >>> trained.to_keras(1, 0).layers[0].rate
+            0.5
         """
         model = self._build(self.settings[setting])
         values = [array[setting, seed] for array in self.weights]
@@ -213,6 +247,16 @@ def train(
         TypeError: If an argument has the wrong type.
         ValueError: If a model needs what a sweep has not (the error names the layer), if the models
             differ in more than numbers, or if data do not fit.
+
+    Example:
+        >>> def build(rate):
+        ...     model = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(rate)])
+        ...     model.add(keras.layers.Dense(1, "sigmoid"))
+        ...     model.compile("adam", "binary_crossentropy")
+        ...     return model
+        >>> x, y = np.eye(2), np.array([0, 1])
+        >>> train(build, [0.0, 0.5], x, y, seeds=range(3), epochs=5, curves={}).curves["loss"].shape
+        (2, 3, 5)
     """
     settings, seeds = _listed(settings, "settings"), _listed(seeds, "seeds")
     seeds = tuple(check_count(seed, "each seed", minimum=0) for seed in seeds)
