@@ -13,6 +13,7 @@ def draw(rate, draws=None):
 
 
 def test_a_panel_redraws_picture_and_sentence_when_a_control_moves():
+    open_before = plt.get_fignums()
     panel = widgets.Panel(draw, {"rate": widgets.rate_slider(0.5)})
     first, page = panel.picture, panel._image.value
     panel.controls["rate"].value = 0.2
@@ -21,7 +22,7 @@ def test_a_panel_redraws_picture_and_sentence_when_a_control_moves():
     assert panel._image.value != page
     assert 'alt="rate 0.20 &lt;draw None&gt;"' in panel._image.value
     assert "rate 0.20" in panel._readout.value
-    assert not plt.get_fignums()
+    assert plt.get_fignums() == open_before
 
 
 def test_a_button_draws_again():
