@@ -7,6 +7,7 @@ repeat. Times of the sources' way that come from fewer epochs, scaled up, are ma
 """
 
 import argparse
+import functools
 import json
 import platform
 import subprocess
@@ -14,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from statistics import median
 
 ROWS: dict[str, Callable[[], dict]] = {}
@@ -81,6 +83,58 @@ def circles_fit() -> dict:
         theirs.append(few * epochs / measured)
     note = f"theirs: model.fit, scaled up from {measured} epochs; ours traces a new model each time"
     return {"ours": ours, "theirs": theirs, "start": start, "note": note}
+
+
+def circles_network(rate: float) -> "keras.Model":  # noqa: F821
+    import keras
+
+    layers = keras.layers
+    net = [layers.Dense(500, "relu"), layers.Dropout(rate), layers.Dense(1, "sigmoid")]
+    net = keras.Sequential([keras.Input((2,)), *net])
+    net.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    return net
+
+
+def sweep_circles(rates: int, seeds: int) -> dict:
+    """Train rates x seeds networks for 4,000 epochs; wants a process of its own, for its memory."""
+    import resource
+
+    import helpers.quiet  # noqa: F401
+    from helpers import sweeps
+
+    peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # noqa: E731
+    x, y, _ = circles()
+    grid = [i / rates for i in range(rates)]
+    work = lambda n: sweeps.train(circles_network, grid, x, y, seeds=range(seeds), epochs=n)  # noqa: E731
+    compiling, before = seconds(lambda: work(1)), peak()
+    ours = [seconds(lambda: work(4000)) for _ in range(1 if rates * seeds > 300 else 3)]
+    return {"ours": ours, "compiling": compiling, "memory": before, "more": peak() - before}
+
+
+def _sweep_row(rates: int, seeds: int) -> dict:
+    import helpers.quiet  # noqa: F401
+
+    epochs, measured = 4000, 60
+    x, y, _ = circles()
+    slow = circles_network(0.4)
+    slow.fit(x, y, epochs=3, verbose=0)
+    fit = lambda: seconds(lambda: slow.fit(x, y, epochs=measured, verbose=0))  # noqa: E731
+    theirs = [fit() * epochs / measured * rates * seeds]
+    code = f"import benchmark, json; print(json.dumps(benchmark.sweep_circles({rates}, {seeds})))"
+    command = [sys.executable, "-c", code]
+    found = json.loads(subprocess.check_output(command, cwd=Path(__file__).parent))
+    theirs.append(fit() * epochs / measured * rates * seeds)
+    note = (
+        f"theirs: model.fit in a loop, scaled up from {measured} epochs of one; ours compiles once, "
+        f"{found['compiling']:.1f} s, and needs {found['more']:.0f} MB above {found['memory']:.0f} MB"
+    )
+    return {"ours": found["ours"], "theirs": theirs, "note": note}
+
+
+for _rates, _seeds in ((1, 1), (1, 10), (10, 10), (10, 30), (10, 100)):
+    row(f"{_rates * _seeds:,} networks in one sweep: circles, 500 units, dropout, 4,000 epochs")(
+        functools.partial(_sweep_row, _rates, _seeds)
+    )
 
 
 def _import(module: str) -> list[float]:
