@@ -451,16 +451,17 @@ def _noise(
 
 
 @functools.lru_cache(maxsize=32)
-def program(plan: Plan, batch_size: int, records: int) -> Callable:
-    """Return the compiled function that trains copies; one for each plan, kept for the next call.
+def program(plan: Plan, batch_size: int, records: int, sizes: tuple[int, ...]) -> Callable:
+    """Return the compiled function that trains copies, kept for the next call.
 
     Its arguments are all that may change without compiling anew: state, numbers, streams, data and
-    how many epochs. New shapes compile anew, once.
+    how many epochs.
 
     Args:
         plan: What the copies share.
         batch_size: Rows in a batch, at least 1.
         records: How many records of the curves there is room for.
+        sizes: How many copies, training rows, and rows of each further set it will be given.
 
     Returns:
         A function of (state, numbers, streams, data, checks, every, count): it trains `every`
@@ -468,8 +469,9 @@ def program(plan: Plan, batch_size: int, records: int) -> Callable:
         notes, shape (records, 2 + 2 * len(checks), R).
 
     Example:
-        >>> plan = Plan(2, (Step("Dense", 1),), "binary_crossentropy", "SGD", (("momentum", 0.0),))
-        >>> program(plan, 32, 1) is program(plan, 32, 1)
+        >>> settings = (("momentum", 0.9), ("nesterov", 0.0))
+        >>> plan = Plan(2, (Step("Dense", 1),), "binary_crossentropy", "SGD", settings)
+        >>> program(plan, 32, 1, (8, 30)) is program(plan, 32, 1, (8, 30))
         True
     """
 
@@ -508,7 +510,37 @@ def program(plan: Plan, batch_size: int, records: int) -> Callable:
         )
         return state, notes.stack()
 
-    return train
+    # a function that is called with ever new shapes is warned of by TensorFlow; this one is not
+    return train.get_concrete_function(*_signature(plan, *sizes))
+
+
+def _signature(plan: Plan, copies: int, *rows: int) -> tuple:
+    def spec(*shape: int, dtype: tf.DType = tf.float32) -> tf.TensorSpec:
+        return tf.TensorSpec((copies, *shape), dtype)
+
+    weights, inputs = [], plan.inputs
+    for step in plan.steps:
+        if step.kind == "Dense":
+            weights += [spec(inputs, step.units)] + [spec(step.units)] * step.use_bias
+        inputs = step.units
+    targets = () if plan.loss == "sparse_categorical_crossentropy" else (plan.outputs,)
+    data, *checks = ((spec(n, plan.inputs), spec(n, *targets)) for n in rows)
+    numbers = 1 + sum(len(step.numbers) for step in plan.steps)
+    number = tf.TensorSpec((), tf.int32)
+    moments = (tuple(weights),) * _moments(plan.optimizer)
+    return (
+        (number, tuple(weights), moments),
+        spec(numbers),
+        spec(plan.streams, 2, dtype=tf.uint32),
+        data,
+        tuple(checks),
+        number,
+        number,
+    )
+
+
+def _moments(optimizer: str) -> int:
+    return 2 if optimizer == "Adam" else 1
 
 
 def initial_state(weights: list, optimizer: str) -> tuple:
@@ -519,12 +551,8 @@ def initial_state(weights: list, optimizer: str) -> tuple:
         >>> len(moments)
         2
     """
-    moments = 2 if optimizer == "Adam" else 1
-    return (
-        tf.constant(0),
-        tuple(weights),
-        tuple(tuple(tf.zeros_like(weight) for weight in weights) for _ in range(moments)),
-    )
+    zeros = tuple(tf.zeros_like(weight) for weight in weights)
+    return tf.constant(0), tuple(weights), (zeros,) * _moments(optimizer)
 
 
 def _epoch(

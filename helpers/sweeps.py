@@ -414,12 +414,15 @@ class _Run:
         records = -(-epochs // every) if self.wants_curves else 0
         notes = np.empty((copies, 2 + 2 * len(self.checks), records), np.float32)
         size = self._chunk_size(copies, cores)
+        room = _RECORDS_A_CALL if self.wants_curves else 1
+        rows = (self.data[0].shape[1], *(x.shape[1] for x, _ in self.checks))
+        run = program(self.plan, self.batch_size, room, (size, *rows))
         chunks = [np.arange(i, min(i + size, copies)) for i in range(0, copies, size)]
 
         def one(chunk: np.ndarray) -> int:
             # a last, short chunk is filled up, so that its shape needs no program of its own
             filled = np.resize(chunk, size)
-            trained, noted = self._chunk(filled // seeds, filled % seeds, epochs, every)
+            trained, noted = self._chunk(run, room, filled // seeds, filled % seeds, epochs, every)
             for array, values in zip(weights, trained, strict=True):
                 array[chunk] = values[: len(chunk)]
             notes[chunk] = noted[: len(chunk)]
@@ -447,7 +450,15 @@ class _Run:
         largest = max(1, min(_LARGEST_CHUNK, room, -(-copies // cores)))
         return 1 << (largest.bit_length() - 1)
 
-    def _chunk(self, setting: np.ndarray, seed: np.ndarray, epochs: int, every: int) -> tuple:
+    def _chunk(
+        self,
+        run: Callable,
+        room: int,
+        setting: np.ndarray,
+        seed: np.ndarray,
+        epochs: int,
+        every: int,
+    ) -> tuple:
         def own(array: np.ndarray) -> tf.Tensor:
             return tf.constant(array[seed] if len(array) > 1 else np.repeat(array, len(seed), 0))
 
@@ -459,8 +470,6 @@ class _Run:
         state = initial_state(
             [tf.constant(array[seed]) for array in self.start], self.plan.optimizer
         )
-        room = _RECORDS_A_CALL if self.wants_curves else 1
-        run = program(self.plan, self.batch_size, room)
         every = every if self.wants_curves else max(epochs, 1)
         whole, rest = divmod(epochs, every)
         calls = [(every, min(room, whole - i)) for i in range(0, whole, room)]
