@@ -528,6 +528,49 @@ def spread(
     return ax
 
 
+def feature_maps(
+    maps: np.ndarray, kept: np.ndarray | None = None, *, ax: Axes | None = None
+) -> Axes:
+    """Draw the feature maps of one example side by side, each from its least to its largest value.
+
+    Args:
+        maps: Values, shape (height, width, maps).
+        kept: True where a value is kept, of the same shape; dropped ones are drawn in orange.
+        ax: Where to draw; a new figure when omitted.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        ValueError: If `maps` does not have three axes, or `kept` has another shape.
+
+    Example:
+        >>> ax = feature_maps(np.ones((2, 2, 3)))
+        >>> ax.axison
+        False
+    """
+    ax = ax or figure(width=4, height=2.4)[1]
+    maps = check_array(maps, "maps", ndim=3).astype(float)
+    kept = np.ones(maps.shape, bool) if kept is None else check_array(kept, "kept").astype(bool)
+    if kept.shape != maps.shape:
+        raise ValueError(f"kept needs the shape of maps, {maps.shape}, received {kept.shape}")
+    height, width, count = maps.shape
+    low = maps.min(axis=(0, 1))
+    span = maps.max(axis=(0, 1)) - low
+    columns = int(np.ceil(np.sqrt(1.4 * count)))
+    # one more pixel each way is the white gap between two maps
+    sheet = np.ones((-(-count // columns) * (height + 1) - 1, columns * (width + 1) - 1, 3))
+    for number in range(count):
+        grey = (maps[..., number] - low[number]) / (span[number] or 1)
+        tile = np.repeat(grey[..., None], 3, axis=2)
+        tile[~kept[..., number]] = mpl.colors.to_rgb(COLORS["orange"])
+        top, left = number // columns * (height + 1), number % columns * (width + 1)
+        sheet[top : top + height, left : left + width] = tile
+    ax.imshow(sheet, interpolation="nearest")
+    ax.set_axis_off()
+    return ax
+
+
 def _centred(count: int) -> np.ndarray:
     return (np.arange(count) - (count - 1) / 2)[::-1]
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from matplotlib.colors import to_rgb
 
 from helpers import plots
 
@@ -107,3 +108,18 @@ def test_spread_draws_the_mean_and_the_percentiles_of_each_class():
     assert [bar.get_width() for bar in ax.patches] == pytest.approx([0.5, 0.5])
     [lines] = ax.collections
     assert np.allclose([line[:, 0] for line in lines.get_segments()], [[0.05, 0.95]] * 2)
+
+
+def test_feature_maps_stretch_each_map_and_mark_what_is_dropped():
+    maps = np.stack([np.array([[0.0, 2.0], [1.0, 0.0]]), np.zeros((2, 2))], axis=2)
+    kept = np.ones(maps.shape, bool)
+    kept[1, 1, 0] = False
+    [picture] = plots.feature_maps(maps, kept).images
+    sheet = np.asarray(picture.get_array())
+    assert sheet.shape == (2, 5, 3)
+    assert sheet[0, :2, 0].tolist() == [0.0, 1.0]  # the first map, from black to white
+    assert sheet[1, 1] == pytest.approx(to_rgb(plots.COLORS["orange"]))
+    assert (sheet[:, 2] == 1).all()  # the gap
+    assert (sheet[:, 3:] == 0).all()  # a map without contrast
+    with pytest.raises(ValueError, match=r"kept needs the shape of maps, \(2, 2, 2\)"):
+        plots.feature_maps(maps, kept[..., :1])
