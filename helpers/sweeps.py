@@ -21,12 +21,12 @@ Example:
     (2, 3)
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import joblib
 import numpy as np
 
 import helpers.quiet  # noqa: F401
@@ -40,7 +40,7 @@ import tensorflow as tf  # isort: skip
 # a chunk of copies should leave room in a core's cache: the values of its widest layer, in bytes
 _CHUNK_BYTES = 500_000
 _LARGEST_CHUNK = 64
-_PREDICTION_BYTES = 32_000_000
+_PREDICTION_BYTES = 8_000_000
 _RECORDS_A_CALL = 100
 
 
@@ -409,7 +409,7 @@ class _Run:
 
     def all(self, settings: int, seeds: int, epochs: int, every: int) -> tuple:
         """Train all copies; return their weights and notes by (setting, seed)."""
-        copies, cores = settings * seeds, _cores()
+        copies, cores = settings * seeds, joblib.cpu_count()
         weights = [np.empty((copies, *array.shape[1:]), np.float32) for array in self.start]
         records = -(-epochs // every) if self.wants_curves else 0
         notes = np.empty((copies, 2 + 2 * len(self.checks), records), np.float32)
@@ -482,8 +482,3 @@ class _Run:
             if self.wants_curves:
                 notes.append(noted.numpy()[:count])
         return [value.numpy() for value in state[1]], np.concatenate(notes).transpose(2, 1, 0)
-
-
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
