@@ -6,6 +6,7 @@ Example:
     ...     progress.show(4)
 """
 
+import html
 import os
 import sys
 import time
@@ -26,39 +27,43 @@ class Progress:
     Args:
         total: How many there are to do.
         unit: What they are called.
+        wanted: Whether to show anything at all.
 
     Example:
         >>> with Progress(3, "runs") as progress:
         ...     progress.show(3)
     """
 
-    def __init__(self, total: int, unit: str) -> None:
-        self._total, self._unit, self._handle = total, unit, None
+    def __init__(self, total: int, unit: str, *, wanted: bool = True) -> None:
+        self._total, self._unit = total, unit
         self._started = self._shown = time.perf_counter()
         # a Jupyter server sets this for its kernels; nbconvert, nbclient and nbval do not
-        self._notebook = "JPY_SESSION_NAME" in os.environ
-        self._terminal = not self._notebook and sys.stdout.isatty()
+        self._notebook = wanted and "JPY_SESSION_NAME" in os.environ
+        self._terminal = wanted and not self._notebook and sys.stdout.isatty()
         self._handle: Any = None
 
     def __enter__(self) -> "Progress":
         return self
 
-    def show(self, done: int) -> None:
+    def show(self, done: int, note: str = "") -> None:
         """Say how many are done.
 
         Args:
             done: How many, from 0 to the total.
+            note: What else to say, for example the latest loss.
 
         Example:
             >>> Progress(3, "runs").show(1)
         """
         now = time.perf_counter()
         early = now - self._started < _SECONDS_UNTIL_SHOWN or now - self._shown < _SECONDS_BETWEEN
-        if early or not done or not (self._notebook or self._terminal):
+        if early or not (self._notebook or self._terminal):
             return
         self._shown = now
-        left = (now - self._started) * (self._total - done) / done
-        line = f"{done} of {self._total} {self._unit} · {left:.0f} s left"
+        parts = [f"{done} of {self._total} {self._unit}"]
+        if done:
+            parts.append(f"{(now - self._started) * (self._total - done) / done:.0f} s left")
+        line = " · ".join([*parts, *([note] if note else [])])
         if self._terminal:
             sys.stdout.write(f"\r\x1b[K{line}")
             sys.stdout.flush()
@@ -68,7 +73,7 @@ class Progress:
             from IPython.display import display
 
             self._handle = display({}, raw=True, display_id=True)
-        bar = f'<progress value="{done}" max="{self._total}"></progress> {line}'
+        bar = f'<progress value="{done}" max="{self._total}"></progress> {html.escape(line)}'
         self._handle.update({"text/plain": line, "text/html": bar}, raw=True)
 
     def __exit__(

@@ -13,29 +13,25 @@ Example:
     [0, 1, 2]
 """
 
-import html
 import inspect
 import math
-import os
 import random
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
 
 import numpy as np
 
 import helpers.quiet  # noqa: F401
 from helpers.checks import check_count
+from helpers.progress import Progress
 
 import keras  # isort: skip
 import tensorflow as tf  # isort: skip
 
 _SECONDS_A_CALL = 0.4  # how long an interrupt, or the readout, may have to wait
-_SECONDS_UNTIL_SHOWN = 2.0
 _ROWS_OF_SMALL_VALIDATION = 512
 
 
@@ -102,11 +98,12 @@ def fit(
     history.set_params({"verbose": 0, "epochs": epochs, "steps": loop.train_batches})
     history.on_train_begin()
     model.history = history
-    with _noted_interrupts() as interrupted, _Readout(epochs, verbose == "auto") as readout:
+    progress = Progress(epochs, "epochs", wanted=verbose == "auto")
+    with _noted_interrupts() as interrupted, progress:
         for first, logs in loop.run(epochs):
             for number, log in enumerate(logs, first):
                 history.on_epoch_end(number, log)
-            readout.show(history)
+            progress.show(len(history.epoch), _latest(history))
             if interrupted:
                 break
     loop.leave_metrics()
@@ -439,50 +436,5 @@ def _noted_interrupts() -> Iterator[list[int]]:
         signal.signal(signal.SIGINT, previous or signal.default_int_handler)
 
 
-class _Readout:
-    """One line of progress that is gone when training ends.
-
-    In a notebook it is an output that starts and ends empty and is only ever updated in between: a
-    saved notebook shows nothing, and nbval, which ignores updates, has nothing to compare.
-    """
-
-    def __init__(self, epochs: int, wanted: bool) -> None:
-        self._epochs, self._started = epochs, time.perf_counter()
-        # a Jupyter server sets this for its kernels; nbconvert, nbclient and nbval do not
-        self._notebook = wanted and "JPY_SESSION_NAME" in os.environ
-        self._terminal = wanted and not self._notebook and sys.stdout.isatty()
-        self._handle: Any = None
-
-    def __enter__(self) -> "_Readout":
-        return self
-
-    def show(self, history: "keras.callbacks.History") -> None:
-        """Show how far training has come, if it has taken long enough to be worth it."""
-        if not (self._notebook or self._terminal):
-            return
-        if time.perf_counter() - self._started < _SECONDS_UNTIL_SHOWN:
-            return
-        done = len(history.epoch)
-        parts = [f"epoch {done} of {self._epochs}"]
-        parts += [f"{name} {values[-1]:.3f}" for name, values in history.history.items()]
-        line = " · ".join(parts)
-        if self._terminal:
-            sys.stdout.write(f"\r\x1b[K{line}")
-            sys.stdout.flush()
-            self._handle = sys.stdout
-            return
-        if self._handle is None:
-            from IPython.display import display
-
-            self._handle = display({}, raw=True, display_id=True)
-        bar = f'<progress value="{done}" max="{self._epochs}"></progress> {html.escape(line)}'
-        self._handle.update({"text/plain": line, "text/html": bar}, raw=True)
-
-    def __exit__(self, *_: object) -> None:
-        if self._handle is None:
-            return
-        if self._terminal:
-            sys.stdout.write("\r\x1b[K")
-            sys.stdout.flush()
-        else:
-            self._handle.update({}, raw=True)
+def _latest(history: "keras.callbacks.History") -> str:
+    return " · ".join(f"{name} {values[-1]:.3f}" for name, values in history.history.items())

@@ -26,12 +26,18 @@ def test_a_terminal_sees_one_line_that_goes_away(patient, monkeypatch, capsys):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     with Progress(4, "runs") as line:
         line.show(0)
-        line.show(2)
+        line.show(2, "loss <1")
     out, err = capsys.readouterr()
-    assert "2 of 4 runs" in out
-    assert out.endswith("\r\x1b[K")
-    assert "0 of 4" not in out
+    assert out.startswith("\r\x1b[K0 of 4 runs\r\x1b[K2 of 4 runs · ")
+    assert out.endswith(" s left · loss <1\r\x1b[K")
     assert err == ""
+
+
+def test_nothing_is_shown_where_nothing_is_wanted(patient, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    with Progress(4, "runs", wanted=False) as line:
+        line.show(2)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_short_work_shows_nothing(monkeypatch, capsys):
