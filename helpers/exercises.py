@@ -60,6 +60,19 @@ EXERCISES = {
         lambda: 32 * 196 * 64,
         "Every row meets a kernel of its own, and every weight of a kernel is drawn.",
     ),
+    # 4 · Dropout in ConvNets
+    "04.1": Exercise(
+        lambda: 32 * 32,
+        "One draws for every number in every map, the other once for each map.",
+    ),
+    "04.2": Exercise(
+        lambda: 2 * (1 - 0.5**4),
+        "The maximum is 2 as soon as one of the four survives.",
+    ),
+    "04.3": Exercise(
+        lambda: (0.5 / masks.keep_prob_of_rate(0.2) - 1 / math.tau) / (0.5 - 1 / math.tau),
+        "Put a rate of 0.2 where the lesson has one half.",
+    ),
     # 6 · Case study: two circles
     "06.1": Exercise(
         lambda: 1 / 70,
@@ -94,6 +107,32 @@ EXERCISES = {
     "08.3": Exercise(
         lambda: 1 / masks.keep_prob_of_rate(0.2) ** 4,
         "Each place scales its survivors by 1/(1 − rate).",
+    ),
+    # 9 · Case study: small colour photographs
+    "09.1": Exercise(
+        lambda: 3 * 64 * 64,
+        "Axis 0 disappears into the length; multiply the sizes of the axes that stay.",
+    ),
+    "09.2": Exercise(
+        lambda: math.sqrt(3 * 2 / 576),
+        "The mean of a squared length is the number of its weights times their variance.",
+    ),
+    "09.3": Exercise(
+        lambda: 50_000 * 32 * 32 * 3 * 4 / 1e6,
+        "Count the numbers: photographs × height × width × colours. Each takes four bytes.",
+    ),
+    # 10 · Choosing the rate
+    "10.1": Exercise(
+        lambda: math.ceil(((1.96 + 0.84) * 0.03 / 0.01) ** 2),
+        "Put the spread and the gain, both as shares, into the formula; round up at the end.",
+    ),
+    "10.2": Exercise(
+        lambda: math.sqrt(0.75 * 0.25 / 70),
+        "Each of the 70 points is right or wrong on its own: the spread of a share is binomial.",
+    ),
+    "10.3": Exercise(
+        lambda: 0.76,
+        "Which of the two sets took no part in the choice?",
     ),
 }
 
