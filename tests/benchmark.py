@@ -18,6 +18,9 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
+from memory import NOTEBOOKS
+from memory import measure as measure_memory
+
 ROWS: dict[str, Callable[[], dict]] = {}
 
 
@@ -152,6 +155,57 @@ def import_helpers() -> dict:
 @row("import helpers.quiet, against import keras")
 def import_quiet() -> dict:
     return {"ours": _import("helpers.quiet"), "theirs": _import("keras")}
+
+
+@row("IMDB: 25,000 reviews of the whole training set to a 1,000-column matrix")
+def imdb_matrix() -> dict:
+    import numpy as np
+
+    from helpers import data
+
+    reviews = data.load("imdb").x_train
+    scale = 25_000 / len(reviews)
+
+    def one_by_one() -> None:
+        # the way of the Tokenizer that the source used, which Keras 3 no longer has
+        matrix = np.zeros((len(reviews), 1000))
+        for i, review in enumerate(reviews):
+            for word in set(review.tolist()):
+                if word <= 1000:
+                    matrix[i, word - 1] = 1.0
+
+    ours = [seconds(lambda: data.multi_hot(reviews, 1000)) * scale for _ in range(5)]
+    theirs = [seconds(one_by_one) * scale for _ in range(3)]
+    return {"ours": ours, "theirs": theirs, "note": "both scaled up from the bundled sample"}
+
+
+@row("the live panel of lesson 6: from the released slider to the new picture")
+def panel() -> dict:
+    import nbformat
+    from nbclient import NotebookClient
+
+    moves = "import json, time\ntook = []\nfor rate in (0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8):\n"
+    moves += "    t = time.perf_counter()\n    panel.controls['rate'].value = rate\n"
+    moves += "    took.append(time.perf_counter() - t)\nprint(json.dumps(took))"
+    notebook = nbformat.read(NOTEBOOKS / "06_case_circles.ipynb", as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell(moves))
+    NotebookClient(notebook, resources={"metadata": {"path": NOTEBOOKS}}).execute()
+    return {"ours": json.loads(notebook.cells[-1].outputs[0].text)}
+
+
+def _memory_row(path: Path) -> dict:
+    peak, took, problem = measure_memory(path)
+    return {"ours": [peak], "unit": "MB", "note": problem or f"{took:.0f} s"}
+
+
+for _path in sorted(NOTEBOOKS.glob("*.ipynb")):
+    row(f"peak memory of the kernel of {_path.stem}")(functools.partial(_memory_row, _path))
+
+
+@row("whole suite: python -m pytest --nbval")
+def suite() -> dict:
+    command = [sys.executable, "-m", "pytest", "--nbval", "-q"]
+    return {"ours": [seconds(lambda: subprocess.run(command, cwd=NOTEBOOKS.parent, check=True))]}
 
 
 def main() -> None:
