@@ -118,7 +118,7 @@ EXERCISES = {
         "The mean of a squared length is the number of its weights times their variance.",
     ),
     "09.3": Exercise(
-        lambda: 50_000 * 32 * 32 * 3 * 4 / 1e6,
+        lambda: 50_000 * 32 * 32 * 3 * 4,
         "Count the numbers: photographs × height × width × colours. Each takes four bytes.",
     ),
     # 10 · Choosing the rate
