@@ -73,6 +73,19 @@ EXERCISES = {
         lambda: (0.5 / masks.keep_prob_of_rate(0.2) - 1 / math.tau) / (0.5 - 1 / math.tau),
         "Put a rate of 0.2 where the lesson has one half.",
     ),
+    # 5 · Dropout in recurrent nets
+    "05.1": Exercise(
+        lambda: masks.keep_prob_of_rate(0.1) ** 20,
+        "A unit that remembers must be kept at every one of the steps.",
+    ),
+    "05.2": Exercise(
+        lambda: 32 * 50 * 64,
+        "Dropout in front of the layer draws for every number of the tensor.",
+    ),
+    "05.3": Exercise(
+        lambda: "h",
+        "Which of the two states do the gates protect, and which do they only look at?",
+    ),
     # 6 · Case study: two circles
     "06.1": Exercise(
         lambda: 1 / 70,
