@@ -205,7 +205,12 @@ def test_a_record_matches_what_its_notebook_declares_today(path):
     [notebook] = NOTEBOOKS.glob(f"{path.stem[:2]}_*.ipynb")
     settings = results.declared(notebook)
     assert record.settings == settings
+    # a record that was cut short has its runs in order: every variant once before any twice
+    counts = [len(runs) for runs in record.runs.values()]
+    assert 1 <= counts[0] <= settings["repeats"]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] - counts[-1] <= 1
     for runs in record.runs.values():
         seeds = [run["about"]["seed"] for run in runs]
-        assert len(set(seeds)) == len(seeds) == settings["repeats"]
-        assert {len(run["val_loss"]) for run in runs} == {settings["epochs"]}
+        assert len(set(seeds)) == len(seeds)
+        assert {len(run["val_loss"]) for run in runs} <= {settings["epochs"]}
