@@ -7,6 +7,7 @@ Example:
 """
 
 import html
+import math
 import os
 import sys
 import time
@@ -36,7 +37,7 @@ class Progress:
 
     def __init__(self, total: int, unit: str, *, wanted: bool = True) -> None:
         self._total, self._unit = total, unit
-        self._started = self._shown = time.perf_counter()
+        self._started, self._shown = time.perf_counter(), -math.inf
         # a Jupyter server sets this for its kernels; nbconvert, nbclient and nbval do not
         self._notebook = wanted and "JPY_SESSION_NAME" in os.environ
         self._terminal = wanted and not self._notebook and sys.stdout.isatty()
