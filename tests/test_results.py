@@ -12,6 +12,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from helpers import results
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+# still to be run to the end at full scale; its notebook says what is missing
+UNFINISHED = {"09_case_cifar10"}
 RECORDS = sorted((NOTEBOOKS / "results").glob("*.json"))
 SETTINGS = {"epochs": 2, "rates": [0.2, 0.5]}
 
@@ -205,11 +207,14 @@ def test_a_record_matches_what_its_notebook_declares_today(path):
     [notebook] = NOTEBOOKS.glob(f"{path.stem[:2]}_*.ipynb")
     settings = results.declared(notebook)
     assert record.settings == settings
-    # a record that was cut short has its runs in order: every variant once before any twice
     counts = [len(runs) for runs in record.runs.values()]
-    assert 1 <= counts[0] <= settings["repeats"]
-    assert counts == sorted(counts, reverse=True)
-    assert counts[0] - counts[-1] <= 1
+    if path.stem in UNFINISHED:
+        # cut short in order: every variant once before any twice
+        assert 1 <= counts[0] <= settings["repeats"]
+        assert counts == sorted(counts, reverse=True)
+        assert counts[0] - counts[-1] <= 1
+    else:
+        assert set(counts) == {settings["repeats"]}
     for runs in record.runs.values():
         seeds = [run["about"]["seed"] for run in runs]
         assert len(set(seeds)) == len(seeds)
