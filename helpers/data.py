@@ -25,6 +25,7 @@ import numpy as np
 from PIL import Image
 
 from helpers.checks import check_count
+from helpers.files import written_whole
 
 SAMPLES = Path(__file__).parent / "samples"
 SCALES = ("sample", "full")
@@ -519,19 +520,8 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def _write_npz(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    with _writing(path):
-        number, part = tempfile.mkstemp(".part", f".{path.stem}.", path.parent)
-        try:
-            with open(number, "wb") as file:
-                np.savez(file, **arrays)
-                file.flush()
-                os.fsync(number)
-            # a temporary file is private, a mirror is for everybody
-            os.chmod(part, 0o644)
-            os.replace(part, path)
-        except BaseException:
-            os.unlink(part)
-            raise
+    with _writing(path), written_whole(path) as file:
+        np.savez(file, **arrays)
 
 
 def _main() -> int:

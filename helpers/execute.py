@@ -9,13 +9,14 @@ outputs and without widget state or timings.
 import argparse
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+
+from helpers.files import written_whole
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
@@ -123,20 +124,9 @@ def execute(path: Path, *, timeout: float = 600) -> None:
         FileNotFoundError: no notebook at missing.ipynb
     """
     path = Path(path)
-    _replace(path, nbformat.writes(clean(run(path, timeout=timeout))) + "\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write the file whole or not at all."""
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(part, 0o644)
-        os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise
+    text = nbformat.writes(clean(run(path, timeout=timeout))) + "\n"
+    with written_whole(path) as file:
+        file.write(text.encode())
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -20,7 +20,6 @@ import os
 import platform
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -34,6 +33,7 @@ from scipy import stats
 
 from helpers import evidence, plots
 from helpers.checks import check_array
+from helpers.files import written_whole
 
 FOLDER = Path("results")  # a notebook runs in its own folder
 PACKAGES = ("tensorflow", "keras", "numpy")
@@ -347,19 +347,14 @@ def _check(record: Record, name: str) -> None:
 
 def _write(record: Record) -> None:
     path = FOLDER / f"{record.name}.json"
-    part = None
+    text = json.dumps(asdict(record), indent=1, ensure_ascii=False, allow_nan=False)
+    # one curve a line
+    text = re.sub(r"\[[-+\d.e,\s]*\]", lambda m: " ".join(m[0].split()), text) + "\n"
     try:
         FOLDER.mkdir(exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=FOLDER, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            text = json.dumps(asdict(record), indent=1, ensure_ascii=False, allow_nan=False)
-            # one curve a line
-            file.write(re.sub(r"\[[-+\d.e,\s]*\]", lambda m: " ".join(m[0].split()), text) + "\n")
-        os.chmod(part, 0o644)
-        os.replace(part, path)
+        with written_whole(path) as file:
+            file.write(text.encode())
     except OSError as error:
-        if part:
-            os.unlink(part)
         raise RecordError(f"cannot write {path.absolute()} ({error})") from error
 
 
