@@ -492,6 +492,8 @@ def test_an_interrupt_keeps_weights_and_history(batch_size):
     code = SLOW_RUN + textwrap.dedent(
         f"""
         import time
+        # a job in the background of a shell is born deaf to SIGINT
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         before = model.get_weights()[0]
         def interrupt():
             while not getattr(getattr(model, "history", None), "epoch", None):
