@@ -14,6 +14,8 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+from helpers import interrupts
+
 
 @contextlib.contextmanager
 def _silent_stderr() -> Iterator[None]:
@@ -29,7 +31,8 @@ def _silent_stderr() -> Iterator[None]:
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
-with _silent_stderr():
+# what is interrupted halfway through this import cannot be imported again
+with interrupts.held(), _silent_stderr():
     import keras  # noqa: F401
     import tensorflow as tf
 

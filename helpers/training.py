@@ -16,15 +16,14 @@ Example:
 import inspect
 import math
 import random
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
 import helpers.quiet  # noqa: F401
+from helpers import interrupts
 from helpers.checks import check_count
 from helpers.progress import Progress
 
@@ -88,27 +87,25 @@ def fit(
         raise TypeError(f"shuffle must be True or False, received {shuffle!r}")
     if isinstance(verbose, bool) or verbose not in ("auto", 0):
         raise ValueError(f'verbose must be "auto" or 0, received {verbose!r}')
-    data = _pair(x, y, "x", "y")
-    held_out = _validation(validation_data, data[0])
-    _build(model, *data)
-
-    loop = _Loop(model, data, held_out, batch_size, bool(shuffle))
-    history = keras.callbacks.History()
-    history.set_model(model)
-    history.set_params({"verbose": 0, "epochs": epochs, "steps": loop.train_batches})
-    history.on_train_begin()
-    model.history = history
-    progress = Progress(epochs, "epochs", wanted=verbose == "auto")
-    with _noted_interrupts() as interrupted, progress:
-        for first, logs in loop.run(epochs):
-            for number, log in enumerate(logs, first):
-                history.on_epoch_end(number, log)
-            progress.show(len(history.epoch), _latest(history))
-            if interrupted:
-                break
-    loop.leave_metrics()
-    if interrupted:
-        raise KeyboardInterrupt
+    # tracing too: an interrupt that falls into a destructor would be lost
+    with interrupts.held() as noted:
+        data = _pair(x, y, "x", "y")
+        held_out = _validation(validation_data, data[0])
+        _build(model, *data)
+        loop = _Loop(model, data, held_out, batch_size, bool(shuffle))
+        history = keras.callbacks.History()
+        history.set_model(model)
+        history.set_params({"verbose": 0, "epochs": epochs, "steps": loop.train_batches})
+        history.on_train_begin()
+        model.history = history
+        with Progress(epochs, "epochs", wanted=verbose == "auto") as progress:
+            for first, logs in loop.run(epochs):
+                for number, log in enumerate(logs, first):
+                    history.on_epoch_end(number, log)
+                progress.show(len(history.epoch), _latest(history))
+                if noted:
+                    break
+        loop.leave_metrics()
     model.optimizer.finalize_variable_values(model.trainable_weights)
     return history
 
@@ -420,20 +417,6 @@ class _Loop:
                 tf.convert_to_tensor(scope.get_current_value(variable))
                 for variable in self._variables
             ]
-
-
-@contextmanager
-def _noted_interrupts() -> Iterator[list[int]]:
-    """Collect SIGINT in a list, so that no interrupt falls between a call and its bookkeeping."""
-    noted: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield noted
-        return
-    previous = signal.signal(signal.SIGINT, lambda number, frame: noted.append(number))
-    try:
-        yield noted
-    finally:
-        signal.signal(signal.SIGINT, previous or signal.default_int_handler)
 
 
 def _latest(history: "keras.callbacks.History") -> str:

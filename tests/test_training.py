@@ -3,6 +3,7 @@
 import gc
 import os
 import re
+import signal
 import subprocess
 import sys
 import textwrap
@@ -513,6 +514,22 @@ def test_an_interrupt_keeps_weights_and_history(batch_size):
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert run.stdout == "kept\n", run.stderr
+
+
+def test_an_interrupt_while_the_graph_is_built_waits_for_it():
+    told = []
+
+    def loss(y_true, y_pred):
+        if not told:
+            told.append(signal.raise_signal(signal.SIGINT))
+        return keras.losses.mean_squared_error(y_true, y_pred)
+
+    model = dense()
+    model.compile("adam", loss)
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, X, BINARY, epochs=10**9, batch_size=37)
+    assert model.history.epoch == [0]
+    assert fit(model, X, BINARY, epochs=2).epoch == [0, 1]
 
 
 def test_works_in_another_thread():

@@ -1,0 +1,74 @@
+"""An interrupt waits until nothing can break, and is never lost."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from helpers import interrupts
+
+SEEN = []
+
+
+@pytest.fixture(autouse=True)
+def handler():
+    # a job in the background of a shell is born deaf to SIGINT
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def interrupted(error=None):
+    with interrupts.held() as noted:
+        before = list(noted)
+        signal.raise_signal(signal.SIGINT)
+        SEEN.append((before, list(noted)))
+        if error:
+            raise error
+
+
+def test_an_interrupt_is_raised_at_the_end_and_can_be_seen_before():
+    SEEN.clear()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert SEEN == [([], [signal.SIGINT])]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_error_comes_first():
+    with pytest.raises(ValueError, match="mine"):
+        interrupted(ValueError("mine"))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_another_thread_holds_nothing():
+    def work():
+        with interrupts.held() as noted:
+            return noted, signal.getsignal(signal.SIGINT)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(work).result() == ([], signal.default_int_handler)
+
+
+def test_an_interrupted_import_can_be_made_good():
+    code = """
+    import os, signal, sys, threading, time
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    def interrupt():
+        while 'tensorflow.python.framework.ops' not in sys.modules:
+            time.sleep(0.001)
+        signal.raise_signal(signal.SIGINT)
+    threading.Thread(target=interrupt, daemon=True).start()
+    try:
+        import helpers.quiet
+    except KeyboardInterrupt:
+        print("interrupted")
+    import helpers.quiet, keras
+    print(keras.ops.ones(2).numpy())
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (done.stdout, done.stderr) == ("interrupted\n[1. 1.]\n", "")
