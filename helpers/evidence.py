@@ -5,9 +5,9 @@ import os
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
-from helpers.checks import check_array
+from helpers.checks import check_array, check_flag, check_type, shown
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def interval(values: np.ndarray) -> Interval:
         0.720 ± 0.050 (n = 3)
     """
     values = _repeats(values, "values")
-    half = stats.t.ppf(0.975, values.size - 1) * values.std(ddof=1) / np.sqrt(values.size)
+    half = stdtrit(values.size - 1, 0.975) * values.std(ddof=1) / np.sqrt(values.size)
     mean = values.mean()
     return Interval(float(mean), float(mean - half), float(mean + half), values.size)
 
@@ -72,7 +72,7 @@ def difference(a: np.ndarray, b: np.ndarray, paired: bool = False) -> Interval:
         The difference; n counts the values of the smaller side.
 
     Raises:
-        TypeError: If the values are not numbers.
+        TypeError: If the values are not numbers, or `paired` is not a bool.
         ValueError: If a side has fewer than two values, or pairs do not match.
 
     Source:
@@ -83,16 +83,18 @@ def difference(a: np.ndarray, b: np.ndarray, paired: bool = False) -> Interval:
         0.090 ± 0.025 (n = 3)
     """
     a, b = _repeats(a, "a"), _repeats(b, "b")
-    if paired:
+    if check_flag(paired, "paired"):
         if a.size != b.size:
-            raise ValueError(f"pairs need equally many values, received {a.size} and {b.size}")
+            raise ValueError(
+                f"a and b need equally many values to be paired, received {a.size} and {b.size}"
+            )
         return interval(a - b)
     va, vb = a.var(ddof=1) / a.size, b.var(ddof=1) / b.size
     mean = float(a.mean() - b.mean())
     if va + vb == 0:
         return Interval(mean, mean, mean, min(a.size, b.size))
     df = (va + vb) ** 2 / (va**2 / (a.size - 1) + vb**2 / (b.size - 1))
-    half = float(stats.t.ppf(0.975, df) * np.sqrt(va + vb))
+    half = float(stdtrit(df, 0.975) * np.sqrt(va + vb))
     return Interval(mean, mean - half, mean + half, min(a.size, b.size))
 
 
@@ -103,15 +105,17 @@ def base_seed() -> int:
         0, or the value of the environment variable DROPOUT_SEED.
 
     Raises:
-        ValueError: If the variable is not a whole number of at least 0.
+        ValueError: If the variable is not a whole number from 0 to 999,999.
 
     Example:
         >>> base_seed() >= 0
         True
     """
     text = os.environ.get("DROPOUT_SEED", "0")
-    if not text.isdecimal():
-        raise ValueError(f"DROPOUT_SEED must be a whole number of at least 0, received {text!r}")
+    if not text.isdecimal() or len(text) > 6:
+        raise ValueError(
+            f"DROPOUT_SEED must be a whole number from 0 to 999999, received {shown(text)}"
+        )
     return int(text)
 
 
@@ -143,11 +147,17 @@ class Claims:
             measured: What this run measured; shown by its `str`.
             holds: Whether the measurement supports the claim.
 
+        Raises:
+            TypeError: If `claim` is not a string, or `holds` is not a bool.
+
         Example:
             >>> Claims().add("one is positive", 1, 1 > 0)
         """
+        check_type(claim, "claim", str)
+        # NaN and arrays of one value would pass for true
+        holds = check_flag(holds, "holds")
         self._rows = [row for row in self._rows if row[0] != claim]
-        self._rows.append((claim, str(measured), bool(holds)))
+        self._rows.append((claim, str(measured), holds))
 
     def table(self) -> "ClaimsTable":
         """Return the claims so far as a table for the notebook to show.

@@ -16,6 +16,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from helpers.checks import check_number, check_path, check_type
 from helpers.files import written_whole
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -34,11 +35,15 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     Returns:
         The same notebook.
 
+    Raises:
+        TypeError: If it is not a notebook as `nbformat` reads it.
+
     Example:
         >>> notebook = nbformat.v4.new_notebook(metadata={"widgets": {}})
         >>> sorted(clean(notebook).metadata)
         ['kernelspec', 'language_info']
     """
+    check_type(notebook, "notebook", nbformat.NotebookNode)
     notebook.metadata = nbformat.from_dict(
         {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
     )
@@ -76,18 +81,23 @@ def run(
         The executed notebook.
 
     Raises:
+        TypeError: If an argument is of another kind.
+        ValueError: If the path holds a null character, or the timeout is not above 0.
         FileNotFoundError: If there is no such notebook.
-        NotebookRefusedError: If a cell raises or writes to stderr.
+        NotebookRefusedError: If it is no notebook, or a cell raises or writes to stderr.
 
     Example:
         >>> run(Path("missing.ipynb"))
         Traceback (most recent call last):
         FileNotFoundError: no notebook at missing.ipynb
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no notebook at {path}")
-    notebook = nbformat.read(path, as_version=4)
+    path = check_path(path, "path")
+    if timeout is not None:
+        check_number(timeout, "timeout", above=0)
+    variables = {} if environment is None else check_type(environment, "environment", Mapping)
+    for text in (*variables, *variables.values()):
+        check_type(text, "each name and value in environment", str)
+    notebook = _read(path)
     client = NotebookClient(
         notebook,
         timeout=timeout,
@@ -95,7 +105,7 @@ def run(
         resources={"metadata": {"path": path.parent}},
     )
     try:
-        client.execute(env={**os.environ, **(environment or {})})
+        client.execute(env={**os.environ, **variables})
     except CellExecutionError as error:
         raise NotebookRefusedError(f"{path} was not saved: {error}") from error
     for index, cell in enumerate(notebook.cells):
@@ -115,18 +125,33 @@ def execute(path: Path, *, timeout: float = 600) -> None:
         timeout: Seconds that one cell may take.
 
     Raises:
+        TypeError: If an argument is of another kind.
+        ValueError: If the path holds a null character, or the timeout is not above 0.
         FileNotFoundError: If there is no such notebook.
-        NotebookRefusedError: If a cell raises or writes to stderr; the file stays as it was.
+        NotebookRefusedError: If it is no notebook, or a cell raises or writes to stderr; the file
+            stays as it was.
+        OSError: If it cannot be written.
 
     Example:
         >>> execute(Path("missing.ipynb"))
         Traceback (most recent call last):
         FileNotFoundError: no notebook at missing.ipynb
     """
-    path = Path(path)
+    path = check_path(path, "path")
     text = nbformat.writes(clean(run(path, timeout=timeout))) + "\n"
     with written_whole(path) as file:
         file.write(text.encode())
+
+
+def _read(path: Path) -> nbformat.NotebookNode:
+    # unlike Path.is_file, this has no opinion on names that are too long
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"no notebook at {path}")
+    try:
+        return nbformat.read(path, as_version=4)
+    # whatever is wrong with a file of unknown content
+    except Exception as error:
+        raise NotebookRefusedError(f"{path} is not a notebook ({error!r})") from error
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -137,6 +162,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     Returns:
         0 if every notebook was saved, else 1.
+
+    Raises:
+        SystemExit: If the arguments are not as ``--help`` says.
 
     Example:
         >>> main(["missing.ipynb"])

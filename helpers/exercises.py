@@ -2,10 +2,12 @@
 
 import math
 import numbers
+import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
 from helpers import masks
+from helpers.checks import check_type, shown
 
 
 class Exercise(NamedTuple):
@@ -159,7 +161,7 @@ def check(key: str, answer: object) -> None:
 
     Raises:
         ValueError: If there is no such exercise.
-        TypeError: If the answer is of another kind than the solution.
+        TypeError: If the key is not a string, or the answer of another kind than the solution.
 
     Example:
         >>> check("01.3", 1024)
@@ -167,8 +169,8 @@ def check(key: str, answer: object) -> None:
         >>> check("01.3", ...)
         Not answered yet: put your answer in place of the dots and run the cell again.
     """
-    if key not in EXERCISES:
-        raise ValueError(f"exercises are {', '.join(EXERCISES)}; received {key!r}")
+    if check_type(key, "key", str) not in EXERCISES:
+        raise ValueError(f"key must be one of {', '.join(EXERCISES)}, received {shown(key)}")
     if answer is ...:
         print("Not answered yet: put your answer in place of the dots and run the cell again.")
         return
@@ -179,11 +181,13 @@ def check(key: str, answer: object) -> None:
     else:
         wanted, kind = numbers.Real, "number"
     if not isinstance(answer, wanted) or isinstance(answer, bool) != (wanted is bool):
-        raise TypeError(f"the answer to {key} is a {kind}, received {answer!r}")
+        raise TypeError(f"the answer to {key} is a {kind}, received {shown(answer)}")
     if wanted is numbers.Real:
         # a count is exact; a measured quantity may be rounded to two figures or so
         tolerance = 0 if isinstance(solution, int) else 0.01
-        right = math.isclose(answer, solution, rel_tol=tolerance, abs_tol=1e-9)
+        # a whole number may be too large for a float
+        near = abs(answer) <= sys.float_info.max
+        right = near and math.isclose(answer, solution, rel_tol=tolerance, abs_tol=1e-9)
     else:
         right = answer == solution
     print("Right." if right else f"Not yet. {exercise.hint}")

@@ -21,6 +21,7 @@ from typing import Any
 
 import joblib
 
+from helpers.checks import shown
 from helpers.progress import Progress
 
 
@@ -50,7 +51,8 @@ def sweep(function: Callable[..., Any], configurations: Iterable[Mapping[str, An
         What the function returned, in the order of the configurations.
 
     Raises:
-        TypeError: If a configuration is not a mapping with names as keys.
+        TypeError: If `function` cannot be called, or a configuration is not a mapping with names
+            as keys.
         ValueError: If there are none.
         SweepError: Naming a configuration that failed; no others are started after it.
 
@@ -59,8 +61,14 @@ def sweep(function: Callable[..., Any], configurations: Iterable[Mapping[str, An
         [0.5, 1.5, 2.5]
     """
     if not callable(function):
-        raise TypeError(f"function must be callable, received {function!r}")
-    configurations = list(configurations)
+        raise TypeError(f"function must be callable, received {shown(function)}")
+    try:
+        each = iter(configurations)
+    except TypeError:
+        raise TypeError(
+            f"configurations must be a sequence of mappings, received {shown(configurations)}"
+        ) from None
+    configurations = list(each)
     if not configurations:
         raise ValueError("configurations must hold at least one, received none")
     for configuration in configurations:
@@ -68,7 +76,7 @@ def sweep(function: Callable[..., Any], configurations: Iterable[Mapping[str, An
             isinstance(name, str) for name in configuration
         ):
             raise TypeError(
-                f"each configuration must map names to values, received {configuration!r}"
+                f"each configuration must map names to values, received {shown(configuration)}"
             )
     results: list[Any] = [None] * len(configurations)
     failures: dict[int, Exception] = {}
@@ -90,7 +98,7 @@ def sweep(function: Callable[..., Any], configurations: Iterable[Mapping[str, An
             progress.show(done)
     if failures:
         i = min(failures)
-        named = ", ".join(f"{name}={value!r}" for name, value in configurations[i].items())
+        named = ", ".join(f"{name}={shown(value)}" for name, value in configurations[i].items())
         error = failures[i]
         raise SweepError(f"configuration {i} ({named}) failed: {error!r}") from error
     return results

@@ -12,7 +12,7 @@ import helpers.quiet  # noqa: F401, I001  loads TensorFlow without its start-up 
 import keras
 from keras import ops
 
-from helpers.checks import check_count, check_rate
+from helpers.checks import check_count, check_rate, shown
 
 
 @keras.saving.register_keras_serializable(package="dropout_course")
@@ -34,8 +34,8 @@ class DropConnect(keras.layers.Dense):
         Calling it takes (batch, inputs) to (batch, units).
 
     Raises:
-        TypeError: If `rate` is not a number.
-        ValueError: If `rate` is outside its range, or the input has not two axes.
+        TypeError: If an argument is not a number.
+        ValueError: If it is outside its range, or the input has not two axes.
 
     Source:
         Wan et al. (2013), Regularization of Neural Networks using DropConnect, section 3.
@@ -49,10 +49,10 @@ class DropConnect(keras.layers.Dense):
     """
 
     def __init__(self, units: int, rate: float, *, seed: int | None = None, **kwargs):
-        super().__init__(units, **kwargs)
+        super().__init__(check_count(units, "units"), **kwargs)
         self.rate = check_rate(rate)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = _check_seed(seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def build(self, input_shape):  # noqa: D102
         if len(input_shape) != 2:
@@ -90,8 +90,8 @@ class TunableDropout(keras.layers.Layer):
         Calling it returns a tensor of the shape that it was given.
 
     Raises:
-        TypeError: If `rate` is not a number.
-        ValueError: If `rate` is outside its range.
+        TypeError: If `rate` or `seed` is not a number.
+        ValueError: If it is outside its range.
 
     Source:
         Srivastava et al. (2014), Dropout, section 4.
@@ -107,8 +107,8 @@ class TunableDropout(keras.layers.Layer):
 
     def __init__(self, rate: float, *, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = _check_seed(seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.supports_masking = True
         # autocast would round the rate in mixed precision
         self._rate = self.add_weight(
@@ -163,8 +163,8 @@ class StepDropout(keras.layers.Layer):
         Calling it takes (batch, features) and the states to an output and the new states.
 
     Raises:
-        TypeError: If `rate` or `state` is not a number.
-        ValueError: If `rate` is outside its range, the cell has no such state, or it has dropout.
+        TypeError: If `cell` is not a recurrent cell, or another argument is not a number.
+        ValueError: If a number is outside its range, the cell has no such state, or it has dropout.
 
     Source:
         Gal & Ghahramani (2016), A Theoretically Grounded Application of Dropout in Recurrent
@@ -188,6 +188,9 @@ class StepDropout(keras.layers.Layer):
         super().__init__(**kwargs)
         self.rate = check_rate(rate)
         self.state = check_count(state, "state", minimum=0)
+        parts = ("state_size", "output_size")
+        if not isinstance(cell, keras.layers.Layer) or not all(hasattr(cell, p) for p in parts):
+            raise TypeError(f"cell must be a recurrent cell of Keras, received {shown(cell)}")
         # Keras would keep one cached mask of a wrapped cell for good
         if getattr(cell, "dropout", 0) or getattr(cell, "recurrent_dropout", 0):
             raise ValueError(f"cell must have no dropout of its own, received {cell.get_config()}")
@@ -198,8 +201,8 @@ class StepDropout(keras.layers.Layer):
         self.cell = cell
         self.state_size = sizes
         self.output_size = cell.output_size
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = _check_seed(seed)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
 
     def build(self, input_shape):  # noqa: D102
         if not self.cell.built:
@@ -230,3 +233,7 @@ class StepDropout(keras.layers.Layer):
     def from_config(cls, config):  # noqa: D102
         cell = keras.saving.deserialize_keras_object(config["cell"])
         return cls(**{**config, "cell": cell})
+
+
+def _check_seed(seed: int | None) -> int | None:
+    return None if seed is None else check_count(seed, "seed", minimum=0)

@@ -4,12 +4,20 @@
 which Srivastava et al. (2014) call p.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.checks import check_array, check_count, check_rate
+from helpers.checks import (
+    check_array,
+    check_count,
+    check_number,
+    check_rate,
+    check_sequence,
+    check_type,
+)
 
 MAX_UNITS = 16
 
@@ -21,7 +29,8 @@ def keep_prob_of_rate(rate: float) -> float:
         rate: Probability of dropping, 0 <= rate < 1.
 
     Returns:
-        1 - rate, rounded at the twelfth decimal so that 0.8 gives 0.2 and not 0.19999999999999996.
+        1 - rate, rounded at the twelfth decimal so that 0.8 gives 0.2 and not 0.19999999999999996;
+        never 0.
 
     Raises:
         TypeError: If `rate` is not a number.
@@ -34,7 +43,8 @@ def keep_prob_of_rate(rate: float) -> float:
         >>> keep_prob_of_rate(0.8)
         0.2
     """
-    return round(1.0 - check_rate(rate), 12)
+    keep_prob = 1.0 - check_rate(rate)
+    return round(keep_prob, 12) or keep_prob
 
 
 def rate_of_keep_prob(keep_prob: float) -> float:
@@ -44,7 +54,7 @@ def rate_of_keep_prob(keep_prob: float) -> float:
         keep_prob: Probability of keeping, 0 < keep_prob <= 1.
 
     Returns:
-        1 - keep_prob, rounded at the twelfth decimal.
+        1 - keep_prob, rounded at the twelfth decimal; never 1.
 
     Raises:
         TypeError: If `keep_prob` is not a number.
@@ -57,12 +67,10 @@ def rate_of_keep_prob(keep_prob: float) -> float:
         >>> rate_of_keep_prob(0.8)
         0.2
     """
-    if not isinstance(keep_prob, (bool, str)) and keep_prob == 1:
-        return 0.0
-    check_rate(keep_prob, "keep_prob")
-    if keep_prob == 0:
-        raise ValueError("keep_prob must satisfy 0 < keep_prob <= 1, received 0")
-    return round(1.0 - float(keep_prob), 12)
+    number = check_number(keep_prob, "keep_prob")
+    if not 0 < number <= 1:
+        raise ValueError(f"keep_prob must satisfy 0 < keep_prob <= 1, received {keep_prob!r}")
+    return min(round(1.0 - number, 12), math.nextafter(1.0, 0.0))
 
 
 def sample_mask(
@@ -86,7 +94,8 @@ def sample_mask(
         A boolean array of `shape`.
 
     Raises:
-        TypeError: If `rate` or an entry of a shape is not a number.
+        TypeError: If `rate` or an entry of a shape is not a number, or another argument is of
+            another kind.
         ValueError: If `rate` is outside [0, 1), or `noise_shape` does not fit `shape`.
 
     Source:
@@ -99,7 +108,9 @@ def sample_mask(
         ((2, 3, 4), True)
     """
     rate = check_rate(rate)
+    shape = check_sequence(shape, "shape", minimum=0)
     shape = tuple(check_count(size, "an entry of shape") for size in shape)
+    check_type(rng, "rng", np.random.Generator)
     draws = shape if noise_shape is None else _drawn_shape(shape, noise_shape)
     return np.broadcast_to(rng.random(draws) >= rate, shape).copy()
 
@@ -256,7 +267,7 @@ def sampled_moments(
         True
     """
     h = check_array(h, "h").astype(float)
-    draws = check_count(draws, "draws", minimum=2)
+    draws, rate = check_count(draws, "draws", minimum=2), check_rate(rate)
     mask = sample_mask((draws, *h.shape), rate, rng=rng)
     dropped = inverted_dropout(np.broadcast_to(h, mask.shape), mask, rate)
     return dropped.mean(axis=0), dropped.var(axis=0, ddof=1)
@@ -282,8 +293,7 @@ def all_masks(units: int) -> np.ndarray:
         >>> all_masks(2).astype(int).tolist()
         [[0, 0], [0, 1], [1, 0], [1, 1]]
     """
-    if check_count(units, "units") > MAX_UNITS:
-        raise ValueError(f"units must be at most {MAX_UNITS} (2**units rows), received {units}")
+    units = check_count(units, "units", maximum=MAX_UNITS)
     bits = np.arange(2**units)[:, None] >> np.arange(units - 1, -1, -1)
     return (bits & 1).astype(bool)
 
@@ -330,8 +340,9 @@ def thinned_networks(
         All masks, their probabilities and outputs, and the three averages.
 
     Raises:
-        TypeError: If an argument is not numeric.
-        ValueError: If `rate` is outside [0, 1), or `predict` does not return probabilities.
+        TypeError: If `h` or `rate` is not numeric, or `predict` cannot be called.
+        ValueError: If `rate` is outside [0, 1), there are too many units, or `predict` does not
+            return probabilities.
 
     Source:
         Srivastava et al. (2014), sections 1 and 4; Baldi and Sadowski (2013).
@@ -342,13 +353,12 @@ def thinned_networks(
         (8, 3)
     """
     rate = check_rate(rate)
+    check_type(predict, "predict", Callable)
     h = check_array(h, "h", ndim=1).astype(float)
     masks = all_masks(h.size)
     kept = masks.sum(axis=1)
     weights = (1.0 - rate) ** kept * rate ** (h.size - kept)
-    outputs = check_array(predict(inverted_dropout(h, masks, rate)), "predict(h)", ndim=2)
-    if len(outputs) != len(masks) or outputs.min() <= 0 or not np.allclose(outputs.sum(axis=1), 1):
-        raise ValueError("predict must return one row of positive probabilities for each row of h")
+    outputs = _probabilities(predict, inverted_dropout(h, masks, rate))
     log_mean = weights @ np.log(outputs)
     geometric = np.exp(log_mean - log_mean.max())
     return ThinnedNetworks(
@@ -357,11 +367,26 @@ def thinned_networks(
         outputs=outputs,
         arithmetic_mean=weights @ outputs,
         geometric_mean=geometric / geometric.sum(),
-        weight_scaling=np.asarray(predict(h[None]))[0],
+        weight_scaling=_probabilities(predict, h[None])[0],
     )
 
 
+def _probabilities(predict: Callable, rows: np.ndarray) -> np.ndarray:
+    outputs = check_array(predict(rows), "what predict returns", ndim=2)
+    if len(outputs) != len(rows) or outputs.min() <= 0 or not np.allclose(outputs.sum(axis=1), 1):
+        raise ValueError(
+            f"predict must return one row of positive probabilities for each of {len(rows)} rows, "
+            f"received shape {outputs.shape} and values from {outputs.min()} to {outputs.max()}"
+        )
+    return outputs
+
+
 def _drawn_shape(shape: tuple[int, ...], noise_shape: tuple[int | None, ...]) -> tuple[int, ...]:
+    entries = check_sequence(noise_shape, "noise_shape", minimum=0)
+    noise_shape = tuple(
+        None if entry is None else check_count(entry, "an entry of noise_shape")
+        for entry in entries
+    )
     missing = len(shape) - len(noise_shape)
     wanted = (1,) * missing + tuple(noise_shape)
     if (

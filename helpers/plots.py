@@ -12,7 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from helpers.checks import check_array, check_count
+from helpers.checks import (
+    check_array,
+    check_count,
+    check_number,
+    check_sequence,
+    check_type,
+    shown,
+)
 from helpers.evidence import interval
 
 # Okabe and Ito (2008): told apart by readers with any kind of colour vision
@@ -60,13 +67,20 @@ def figure(rows: int = 1, columns: int = 1, *, width: float = 8.0, height: float
     Returns:
         The figure and its axes, as `matplotlib.pyplot.subplots` returns them.
 
+    Raises:
+        TypeError: If `rows` or `columns` is not a whole number, or a length not a number.
+        ValueError: If one of them is not above 0, or there are more than 100 rows or columns.
+
     Example:
         >>> fig, ax = figure(1, 2)
         >>> len(ax)
         2
     """
+    rows = check_count(rows, "rows", maximum=100)
+    columns = check_count(columns, "columns", maximum=100)
+    size = check_number(width, "width", above=0), check_number(height, "height", above=0)
     with mpl.rc_context(STYLE):
-        return plt.subplots(rows, columns, figsize=(width, height), **options)
+        return plt.subplots(rows, columns, figsize=size, **options)
 
 
 def png(fig: Figure) -> bytes:
@@ -78,10 +92,14 @@ def png(fig: Figure) -> bytes:
     Returns:
         The bytes of the picture, at 100 dots an inch.
 
+    Raises:
+        TypeError: If `fig` is not a figure.
+
     Example:
         >>> png(figure()[0])[1:4]
         b'PNG'
     """
+    check_type(fig, "fig", Figure)
     buffer = io.BytesIO()
     with mpl.rc_context(STYLE):
         fig.savefig(buffer, format="png", dpi=DPI)
@@ -99,6 +117,7 @@ def show(fig: Figure, conclusion: str) -> None:
         conclusion: One sentence: what the figure shows.
 
     Raises:
+        TypeError: If `fig` is not a figure, or the conclusion not a string.
         ValueError: If the conclusion is empty.
 
     Example:
@@ -106,7 +125,7 @@ def show(fig: Figure, conclusion: str) -> None:
         Traceback (most recent call last):
         ValueError: a figure needs its conclusion in words, received ' '
     """
-    if not conclusion.strip():
+    if not check_type(conclusion, "conclusion", str).strip():
         raise ValueError(f"a figure needs its conclusion in words, received {conclusion!r}")
     picture = base64.b64encode(png(fig)).decode()
     display(
@@ -140,31 +159,39 @@ def curves(
         The Axes.
 
     Raises:
-        ValueError: If a history lacks a key, or has fewer epochs than are averaged.
+        TypeError: If an argument is of another kind.
+        ValueError: If there are no histories or keys, a history lacks a key or has fewer epochs
+            than are averaged, or there are not as many labels as keys.
 
     Example:
         >>> ax = curves({"none": {"loss": [2.0, 1.0]}}, ["loss"])
         >>> ax.get_xlabel()
         'epoch'
     """
-    ax = ax or figure()[1]
-    labels = labels or keys
+    _check_named(histories, "histories")
+    keys = _check_texts(keys, "keys")
+    labels = keys if labels is None else _check_texts(labels, "labels")
+    if len(labels) != len(keys):
+        raise ValueError(f"labels must be as many as keys, received {labels} and {keys}")
     average = check_count(average, "average")
+    ylabel = keys[0] if ylabel is None else check_type(ylabel, "ylabel", str)
+    ax = _axes(ax)
     for (name, history), color in zip(histories.items(), _cycled(CYCLE, histories), strict=True):
+        where = f"histories[{name!r}]"
+        check_type(history, where, Mapping)
         for key, label, line in zip(keys, labels, _cycled(LINES, keys), strict=True):
             if key not in history:
-                raise ValueError(f"history {name!r} has keys {sorted(history)}, received {key!r}")
-            values = np.asarray(history[key], dtype=float)
+                raise ValueError(f"keys must be in {where}: {[*history]}, received {key!r}")
+            # a run that diverged is drawn as far as it went
+            values = check_array(history[key], f"{where}[{key!r}]", ndim=1, finite=False)
             points = values.size // average
             if not points:
-                raise ValueError(f"{name!r} has {values.size} epochs, received average={average}")
+                raise ValueError(f"{where} has {values.size} epochs, received average={average}")
             means = values[: points * average].reshape(points, average).mean(axis=1)
             epochs = average * (np.arange(points) + 1)
             text = ", ".join(part for part in (name, label) if part)
             ax.plot(epochs, means, color=color, linestyle=line, label=text)
-    ax.set(
-        xlabel="epoch" if average == 1 else f"epoch (means of {average})", ylabel=ylabel or keys[0]
-    )
+    ax.set(xlabel="epoch" if average == 1 else f"epoch (means of {average})", ylabel=ylabel)
     ax.legend()
     return ax
 
@@ -190,21 +217,28 @@ def bands(
         The Axes.
 
     Raises:
-        ValueError: If an array does not have one column for each value of `x`.
+        TypeError: If an argument is of another kind.
+        ValueError: If there are no groups, or an array does not have two rows or more and one
+            column for each value of `x`.
 
     Example:
         >>> ax = bands([0, 1], {"a": [[1, 2], [2, 3]]}, xlabel="rate", ylabel="accuracy")
         >>> ax.get_ylabel()
         'accuracy'
     """
-    ax = ax or figure()[1]
+    x, groups = check_array(x, "x", ndim=1), _check_repeats(groups, ndim=2)
+    xlabel, ylabel = check_type(xlabel, "xlabel", str), check_type(ylabel, "ylabel", str)
+    for label, values in groups.items():
+        if values.shape[1] != len(x):
+            raise ValueError(
+                f"groups[{label!r}] needs {len(x)} columns, one for each value of x, "
+                f"received shape {values.shape}"
+            )
+    ax = _axes(ax)
     styles = zip(
         _cycled(CYCLE, groups), _cycled(LINES, groups), _cycled(MARKERS, groups), strict=True
     )
     for (label, values), (color, line, marker) in zip(groups.items(), styles, strict=True):
-        values = check_array(values, label, ndim=2)
-        if values.shape[1] != len(x):
-            raise ValueError(f"{label} needs {len(x)} columns, received shape {values.shape}")
         stats = [interval(column) for column in values.T]
         every = max(1, len(x) // 10)
         ax.plot(
@@ -243,12 +277,23 @@ def intervals(
     Returns:
         The Axes.
 
+    Raises:
+        TypeError: If an argument is of another kind.
+        ValueError: If there are no groups, one has fewer than two values, or a label of
+            `published` is not among theirs.
+
     Example:
         >>> ax = intervals({"none": [0.7, 0.8], "0.4": [0.8, 0.9]}, xlabel="test accuracy")
         >>> [tick.get_text() for tick in ax.get_yticklabels()]
         ['none', '0.4']
     """
-    ax = ax or figure(height=0.9 + 0.55 * len(groups))[1]
+    groups, xlabel = _check_repeats(groups, ndim=1), check_type(xlabel, "xlabel", str)
+    published = {} if published is None else check_type(published, "published", Mapping)
+    for label, value in published.items():
+        if label not in groups:
+            raise ValueError(f"published must have labels of groups, received {shown(label)}")
+        check_number(value, f"published[{label!r}]")
+    ax = _axes(ax, height=0.9 + 0.55 * len(groups))
     jitter = np.random.default_rng(0)
     for row, (values, color) in enumerate(
         zip(groups.values(), _cycled(CYCLE, groups), strict=True)
@@ -258,7 +303,7 @@ def intervals(
         ax.plot(values, y, "o", color=color, alpha=0.35, ms=4, mew=0, ls="")
         half = [[stats.mean - stats.low], [stats.high - stats.mean]]
         ax.errorbar(stats.mean, row + 0.3, xerr=half, fmt="s", color=color, capsize=4, ms=6)
-    for label, value in (published or {}).items():
+    for label, value in published.items():
         first = label == next(iter(published))
         ax.plot(
             value,
@@ -282,7 +327,7 @@ def mask_grid(
     """Draw a mask: filled cells are kept, hatched pale cells are dropped.
 
     Args:
-        mask: True where a unit is kept, shape (rows, columns).
+        mask: True, or 1, where a unit is kept, shape (rows, columns).
         xlabel: What the columns are.
         ylabel: What the rows are.
         title: Title of the axes.
@@ -292,15 +337,18 @@ def mask_grid(
         The Axes.
 
     Raises:
-        ValueError: If the mask does not have two axes.
+        TypeError: If an argument is of another kind.
+        ValueError: If the mask does not have two axes, or holds more than 0 and 1.
 
     Example:
         >>> ax = mask_grid([[True, False]], xlabel="unit", ylabel="example")
         >>> ax.get_xlabel()
         'unit'
     """
-    ax = ax or figure(width=5, height=2.6)[1]
-    mask = check_array(mask, "mask", ndim=2).astype(bool)
+    mask = _check_mask(mask, "mask", ndim=2)
+    for text, name in ((xlabel, "xlabel"), (ylabel, "ylabel"), (title, "title")):
+        check_type(text, name, str)
+    ax = _axes(ax, width=5, height=2.6)
     rows, columns = mask.shape
     cells = ListedColormap(["#f3e3d9", COLORS["blue"]])
     ax.pcolormesh(mask, cmap=cells, vmin=0, vmax=1, edgecolor="white", linewidth=0.6)
@@ -319,20 +367,29 @@ def classes(x: np.ndarray, y: np.ndarray, *, ax: Axes | None = None, **options) 
 
     Args:
         x: Points, shape (n, 2).
-        y: Their classes, whole numbers from 0, shape (n,).
+        y: Their classes, whole numbers from 0 to 5, shape (n,).
         ax: Where to draw; a new figure when omitted.
         **options: Passed on to `Axes.plot`, for example `ms` or `alpha`.
 
     Returns:
         The Axes, with equal scales on both axes.
 
+    Raises:
+        TypeError: If an argument is of another kind.
+        ValueError: If the shapes do not fit, or a class is another number.
+
     Example:
         >>> ax = classes([[0, 0], [1, 1]], [0, 1])
         >>> len(ax.lines)
         2
     """
-    ax = ax or figure(width=4, height=4)[1]
-    x, y = check_array(x, "x", ndim=2), check_array(y, "y", ndim=1)
+    x, y = _check_points(x), check_array(y, "y", ndim=1)
+    if len(x) != len(y) or not np.isin(y, np.arange(len(MARKERS))).all():
+        raise ValueError(
+            f"y must hold a class from 0 to {len(MARKERS) - 1} for each of {len(x)} points in x, "
+            f"received shape {y.shape} and values from {y.min()} to {y.max()}"
+        )
+    ax = _axes(ax, width=4, height=4)
     for label in np.unique(y):
         style = {"ms": 6, "mec": "white", "mew": 0.7, "label": f"class {label}"} | options
         ax.plot(
@@ -347,18 +404,23 @@ def plane(x: np.ndarray, points: int = 60, margin: float = 0.3) -> tuple[np.ndar
 
     Args:
         x: The points to cover, shape (n, 2).
-        points: Grid points along each axis.
-        margin: How far the grid reaches beyond the outermost point, in units of the data.
+        points: Grid points along each axis, 2 to 2,000.
+        margin: How far the grid reaches beyond the outermost point, above 0, in units of the data.
 
     Returns:
         One axis of the grid, shape (points,), and all its points, shape (points**2, 2).
+
+    Raises:
+        TypeError: If an argument is not numeric.
+        ValueError: If `x` has another shape, or a number is outside its range.
 
     Example:
         >>> axis, grid = plane([[-1, 0], [1, 0]], points=5)
         >>> axis.shape, grid.shape
         ((5,), (25, 2))
     """
-    reach = float(np.abs(check_array(x, "x", ndim=2)).max()) + margin
+    points = check_count(points, "points", minimum=2, maximum=2000)
+    reach = float(np.abs(_check_points(x)).max()) + check_number(margin, "margin", above=0)
     axis = np.linspace(-reach, reach, points)
     return axis, np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2).astype("float32")
 
@@ -374,14 +436,24 @@ def boundary(axis: np.ndarray, probability: np.ndarray, *, ax: Axes | None = Non
     Returns:
         The Axes.
 
+    Raises:
+        TypeError: If an argument is of another kind.
+        ValueError: If the axis does not rise, or `probability` does not hold k * k probabilities.
+
     Example:
         >>> axis, grid = plane([[-1, 0], [1, 0]], points=5)
         >>> ax = boundary(axis, grid[:, 0] > 0)
         >>> ax.get_xlabel()
         '$x_1$'
     """
-    ax = ax or figure(width=4, height=4)[1]
-    z = np.asarray(probability, dtype=float).reshape(len(axis), len(axis))
+    axis = check_array(axis, "axis", ndim=1).astype(float)
+    if len(axis) < 2 or (np.diff(axis) <= 0).any():
+        raise ValueError(f"axis must hold two or more rising values, received {shown(axis)}")
+    z = _check_shares(probability, "probability").astype(float)
+    if z.size != len(axis) ** 2:
+        raise ValueError(f"probability needs {len(axis)}² values, received shape {z.shape}")
+    z = z.reshape(len(axis), len(axis))
+    ax = _axes(ax, width=4, height=4)
     two = mpl.colors.LinearSegmentedColormap.from_list("two", [CYCLE[0], "#ffffff", CYCLE[1]])
     ax.contourf(axis, axis, z, levels=np.linspace(0, 1, 11), cmap=two, alpha=0.55)
     if z.min() < 0.5 < z.max():
@@ -401,13 +473,19 @@ def network(layers: Sequence[np.ndarray], *, scale: float = 1.0, ax: Axes | None
     Returns:
         The Axes.
 
+    Raises:
+        TypeError: If an argument is of another kind.
+        ValueError: If there are no layers, or one is not a mask with one axis.
+
     Example:
         >>> ax = network([np.ones(2, bool), np.array([True, False, True]), np.ones(1, bool)])
         >>> ax.axison
         False
     """
-    ax = ax or figure(width=5, height=3.2)[1]
-    layers = [check_array(kept, "layer", ndim=1).astype(bool) for kept in layers]
+    layers = check_sequence(layers, "layers")
+    layers = [_check_mask(kept, "each of layers", ndim=1) for kept in layers]
+    scale = check_number(scale, "scale")
+    ax = _axes(ax, width=5, height=3.2)
     spots = [
         np.column_stack([np.full(kept.size, 2.0 * i), _centred(kept.size)])
         for i, kept in enumerate(layers)
@@ -442,16 +520,22 @@ def thinned(kept: np.ndarray, sums: np.ndarray, mean: float, *, scale: float) ->
     Args:
         kept: True where a hidden unit is kept, shape (units,).
         sums: What the output unit receives under each of many masks, shape (draws,).
-        mean: What it receives without dropout.
+        mean: What it receives without dropout, above 0.
         scale: What the survivors are multiplied by.
 
     Returns:
         The figure.
 
+    Raises:
+        TypeError: If an argument is of another kind.
+        ValueError: If an array does not have one axis, or `mean` is not above 0.
+
     Example:
         >>> len(thinned(np.array([True, False]), np.array([0.0, 2.0]), 1.0, scale=2).axes)
         2
     """
+    kept, sums = _check_mask(kept, "kept", ndim=1), check_array(sums, "sums", ndim=1)
+    mean, scale = check_number(mean, "mean", above=0), check_number(scale, "scale")
     fig, axes = figure(1, 2, width=8.6, height=3.1)
     network([np.ones(3, bool), kept, np.ones(1, bool)], scale=scale, ax=axes[0])
     axes[1].hist(sums, bins=40, range=(0, 4 * mean), color=COLORS["sky"])
@@ -473,17 +557,20 @@ def confusion(share: np.ndarray, names: Sequence[str], *, ax: Axes | None = None
         The Axes.
 
     Raises:
-        ValueError: If the shares do not have one row and one column a class.
+        TypeError: If an argument is of another kind.
+        ValueError: If the shares do not have one row and one column a class, or are no shares.
 
     Example:
         >>> ax = confusion([[0.9, 0.1], [0.0, 1.0]], ["cat", "dog"])
         >>> [text.get_text() for text in ax.texts]
         ['90%', '10%', '100%']
     """
-    ax = ax or figure(width=6.4, height=5)[1]
-    share = check_array(share, "share", ndim=2)
+    share, names = _check_shares(share, "share", ndim=2), _check_texts(names, "names")
     if share.shape != (len(names), len(names)):
-        raise ValueError(f"share needs shape {(len(names),) * 2}, received {share.shape}")
+        raise ValueError(
+            f"share needs shape {(len(names),) * 2}, received {share.shape}, to go with names"
+        )
+    ax = _axes(ax, width=6.4, height=5)
     ax.pcolormesh(share, cmap="Blues", vmin=0, vmax=1, edgecolor="white")
     for i, j in np.argwhere(share >= 0.03):
         color = "white" if share[i, j] > 0.5 else "black"
@@ -510,13 +597,23 @@ def spread(
     Returns:
         The Axes.
 
+    Raises:
+        TypeError: If an argument is of another kind.
+        ValueError: If the shapes do not fit, or there are no probabilities.
+
     Example:
         >>> ax = spread([[0.9, 0.1], [0.5, 0.5]], [0.8, 0.2], ["cat", "dog"])
         >>> [round(float(bar.get_width()), 2) for bar in ax.patches]
         [0.7, 0.3]
     """
-    ax = ax or figure()[1]
-    draws = check_array(draws, "draws", ndim=2)
+    draws, plain = _check_shares(draws, "draws", ndim=2), _check_shares(plain, "plain", ndim=1)
+    names = _check_texts(names, "names")
+    if not draws.shape[1] == len(plain) == len(names):
+        raise ValueError(
+            f"draws, plain and names must be of as many classes, received {draws.shape[1]}, "
+            f"{len(plain)} and {len(names)}"
+        )
+    ax = _axes(ax)
     rows, mean = np.arange(len(names)), draws.mean(axis=0)
     low, high = np.quantile(draws, [0.05, 0.95], axis=0)
     ax.barh(rows, mean, color=COLORS["sky"], label="mean over masks")
@@ -542,18 +639,19 @@ def feature_maps(
         The Axes.
 
     Raises:
-        ValueError: If `maps` does not have three axes, or `kept` has another shape.
+        TypeError: If an argument is of another kind.
+        ValueError: If `maps` does not have three axes, or `kept` has another shape or is no mask.
 
     Example:
         >>> ax = feature_maps(np.ones((2, 2, 3)))
         >>> ax.axison
         False
     """
-    ax = ax or figure(width=4, height=2.4)[1]
     maps = check_array(maps, "maps", ndim=3).astype(float)
-    kept = np.ones(maps.shape, bool) if kept is None else check_array(kept, "kept").astype(bool)
+    kept = np.ones(maps.shape, bool) if kept is None else _check_mask(kept, "kept", ndim=3)
     if kept.shape != maps.shape:
         raise ValueError(f"kept needs the shape of maps, {maps.shape}, received {kept.shape}")
+    ax = _axes(ax, width=4, height=2.4)
     height, width, count = maps.shape
     low = maps.min(axis=(0, 1))
     span = maps.max(axis=(0, 1)) - low
@@ -569,6 +667,56 @@ def feature_maps(
     ax.imshow(sheet, interpolation="nearest")
     ax.set_axis_off()
     return ax
+
+
+def _axes(ax: Axes | None, **size: float) -> Axes:
+    return figure(**size)[1] if ax is None else check_type(ax, "ax", Axes)
+
+
+def _check_named(values: Mapping, name: str) -> None:
+    if not check_type(values, name, Mapping):
+        raise ValueError(f"{name} must hold at least one, received none")
+    for label in values:
+        check_type(label, f"each label of {name}", str)
+
+
+def _check_repeats(groups: Mapping, ndim: int) -> dict[str, np.ndarray]:
+    _check_named(groups, "groups")
+    arrays = {
+        label: check_array(values, f"groups[{label!r}]", ndim) for label, values in groups.items()
+    }
+    for label, array in arrays.items():
+        if len(array) < 2:
+            raise ValueError(f"groups[{label!r}] needs two repeats or more, received {len(array)}")
+    return arrays
+
+
+def _check_texts(values: Sequence[str], name: str) -> tuple[str, ...]:
+    return tuple(check_type(v, f"each of {name}", str) for v in check_sequence(values, name))
+
+
+def _check_points(x: np.ndarray) -> np.ndarray:
+    x = check_array(x, "x", ndim=2)
+    if x.shape[1] != 2:
+        raise ValueError(f"x must have shape (n, 2), received {x.shape}")
+    return x
+
+
+def _check_mask(mask: np.ndarray, name: str, ndim: int) -> np.ndarray:
+    mask = check_array(mask, name, ndim)
+    if not np.isin(mask, (0, 1)).all():
+        raise ValueError(f"{name} must hold True and False, received {shown(mask)}")
+    return mask.astype(bool)
+
+
+def _check_shares(values: np.ndarray, name: str, ndim: int | None = None) -> np.ndarray:
+    values = check_array(values, name, ndim)
+    # a mean in float32 may round to just above 1
+    if values.min() < 0 or values.max() > 1 + 1e-6:
+        raise ValueError(
+            f"{name} must lie between 0 and 1, received {values.min()} to {values.max()}"
+        )
+    return values
 
 
 def _centred(count: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import helpers.quiet  # noqa: F401
-from helpers.checks import check_count
+from helpers.checks import check_array, check_count, check_type
 
 import keras  # isort: skip
 import tensorflow as tf  # isort: skip
@@ -64,8 +64,10 @@ def measure(
         the loss finite and is at least 1.3 times faster.
 
     Raises:
-        TypeError: If `steps` is not a whole number.
-        ValueError: If `steps` is below 1.
+        TypeError: If `build` does not return a model, or another argument is of another kind.
+        ValueError: If the model is not compiled, x and y do not hold equally many rows of finite
+            numbers, or `steps` is below 1.
+        FloatingPointError: If the loss is not finite in float32.
 
     Example:
         >>> def build():
@@ -77,13 +79,17 @@ def measure(
         True
     """
     steps = check_count(steps, "steps")
+    check_type(build, "build", Callable)
+    x, y = check_array(x, "x"), check_array(y, "y")
+    if not x.ndim or x.shape[:1] != y.shape[:1]:
+        raise ValueError(f"x and y must have as many rows, received {x.shape} and {y.shape}")
     before = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy("float32")
-        seconds = {"float32": _seconds(build(), x, y, steps)}
+        seconds = {"float32": _seconds(_built(build), x, y, steps)}
         keras.config.set_dtype_policy("mixed_bfloat16")
         try:
-            seconds["mixed_bfloat16"] = _seconds(build(), x, y, steps)
+            seconds["mixed_bfloat16"] = _seconds(_built(build), x, y, steps)
         except (tf.errors.OpError, FloatingPointError) as error:
             return Choice("float32", seconds, f"mixed_bfloat16 fails here ({_first_line(error)})")
     finally:
@@ -93,6 +99,13 @@ def measure(
     if gain >= WORTHWHILE:
         return Choice("mixed_bfloat16", seconds, compared)
     return Choice("float32", seconds, f"{compared}, which is not worth its rounding")
+
+
+def _built(build: Callable[[], "keras.Model"]) -> "keras.Model":
+    model = check_type(build(), "what build returns", keras.Model)
+    if not model.compiled:
+        raise ValueError("build must compile the model, received one that is not compiled")
+    return model
 
 
 def _seconds(model: "keras.Model", x: np.ndarray, y: np.ndarray, steps: int) -> float:

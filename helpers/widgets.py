@@ -6,13 +6,24 @@ leaks output into the cell, and the notebook keeps a still picture for readers w
 
 import base64
 import html
+import numbers
 from collections.abc import Callable, Mapping
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
+from traitlets import TraitError
 
 from helpers import plots
-from helpers.checks import check_rate
+from helpers.checks import (
+    LARGEST_COUNT,
+    check_count,
+    check_flag,
+    check_number,
+    check_rate,
+    check_sequence,
+    check_type,
+    shown,
+)
 from helpers.masks import keep_prob_of_rate
 
 CONTROL_WIDTH = "420px"
@@ -34,24 +45,24 @@ def rate_slider(
         The slider, in steps of 0.05.
 
     Raises:
-        TypeError: If a rate is not a number.
+        TypeError: If a rate is not a number, or another argument is of another kind.
         ValueError: If a rate is outside [0, 1), or the value above the maximum.
 
     Example:
         >>> rate_slider(0.4).value
         0.4
     """
-    maximum = check_rate(maximum, "maximum")
-    if check_rate(value, "value") > maximum:
+    maximum, value = check_rate(maximum, "maximum"), check_rate(value, "value")
+    if value > maximum:
         raise ValueError(f"value must be at most {maximum}, received {value}")
     slider = widgets.FloatSlider(
         value=value,
         min=0,
         max=maximum,
         step=0.05,
-        description=name,
+        description=check_type(name, "name", str),
         readout_format=".2f",
-        continuous_update=live,
+        continuous_update=check_flag(live, "live"),
         style=LABEL,
         layout={"width": CONTROL_WIDTH},
     )
@@ -75,18 +86,33 @@ def slider(
     Returns:
         The slider.
 
+    Raises:
+        TypeError: If an argument is of another kind; with a step that is a whole number, so are
+            the others.
+        ValueError: If a number is not finite, the step not above 0, or the value outside.
+
     Example:
         >>> slider("units", 4, 1, 8, 1).value
         4
     """
-    kind = widgets.IntSlider if isinstance(step, int) else widgets.FloatSlider
+    whole = isinstance(step, numbers.Integral)
+    step = check_count(step, "step") if whole else check_number(step, "step", above=0)
+    value, minimum, maximum = (
+        check_count(number, which, -LARGEST_COUNT) if whole else check_number(number, which)
+        for number, which in ((value, "value"), (minimum, "minimum"), (maximum, "maximum"))
+    )
+    if not minimum <= value <= maximum:
+        raise ValueError(
+            f"value must lie between minimum and maximum, received {value}, {minimum}, {maximum}"
+        )
+    kind = widgets.IntSlider if whole else widgets.FloatSlider
     return kind(
         value=value,
         min=minimum,
         max=maximum,
         step=step,
-        description=name,
-        continuous_update=live,
+        description=check_type(name, "name", str),
+        continuous_update=check_flag(live, "live"),
         style=LABEL,
         layout={"width": CONTROL_WIDTH},
     )
@@ -103,16 +129,27 @@ def choice(name: str, options: Mapping[str, object] | list, value: object = None
     Returns:
         The drop-down list.
 
+    Raises:
+        TypeError: If `name` is not a string, or `options` neither a mapping nor a sequence.
+        ValueError: If there are no options, or the value is not one of them.
+
     Example:
         >>> choice("kind", ["LSTM", "GRU"]).value
         'LSTM'
     """
-    options = list(options.items()) if isinstance(options, Mapping) else list(options)
+    check_type(name, "name", str)
+    options = tuple(options.items()) if isinstance(options, Mapping) else options
+    options = check_sequence(options, "options")
     # by index, because None may itself be one of the values
     picked = {"index": 0} if value is None else {"value": value}
-    return widgets.Dropdown(
-        options=options, description=name, style=LABEL, layout={"width": CONTROL_WIDTH}, **picked
-    )
+    look = {"style": LABEL, "layout": {"width": CONTROL_WIDTH}}
+    try:
+        return widgets.Dropdown(options=options, description=name, **look, **picked)
+    except (TraitError, ValueError):
+        raise ValueError(
+            f"options must be names, or names with values, and value one of them; received "
+            f"{shown(options)} and {shown(value)}"
+        ) from None
 
 
 class Panel(widgets.VBox):
@@ -126,6 +163,7 @@ class Panel(widgets.VBox):
             omitted.
 
     Raises:
+        TypeError: If an argument is of another kind, or `draw` returns something else.
         ValueError: If there are no controls.
 
     Example:
@@ -144,8 +182,18 @@ class Panel(widgets.VBox):
         *,
         button: str | None = None,
     ):
-        if not controls:
-            raise ValueError("a panel needs at least one control, received none")
+        check_type(draw, "draw", Callable)
+        if not check_type(controls, "controls", Mapping):
+            raise ValueError("controls must hold at least one, received none")
+        for argument, control in controls.items():
+            check_type(argument, "each name in controls", str)
+            if not isinstance(control, widgets.Widget) or not control.has_trait("value"):
+                raise TypeError(
+                    f"controls[{argument!r}] must be a widget with a value, received "
+                    f"{shown(control)}"
+                )
+        if button is not None:
+            check_type(button, "button", str)
         self.controls = dict(controls)
         self.sentence = ""
         self.picture = b""
@@ -170,6 +218,9 @@ class Panel(widgets.VBox):
     def redraw(self) -> None:
         """Draw again with the controls as they stand.
 
+        Raises:
+            TypeError: If `draw` does not return a figure and a sentence.
+
         Example:
             >>> draw = lambda n: (plots.figure()[0], f"n is {n}")
             >>> panel = Panel(draw, {"n": slider("n", 2, 1, 3, 1)})
@@ -180,7 +231,13 @@ class Panel(widgets.VBox):
         values = {name: control.value for name, control in self.controls.items()}
         if self._draws is not None:
             values["draws"] = self._draws
-        fig, self.sentence = self._draw(**values)
+        match self._draw(**values):
+            case (Figure() as fig, str() as sentence):
+                self.sentence = sentence
+            case other:
+                raise TypeError(
+                    f"draw must return a figure and a sentence, received {shown(other)}"
+                )
         width = int(fig.get_size_inches()[0] * plots.DPI)
         self.picture = plots.png(fig)
         text = html.escape(self.sentence)
