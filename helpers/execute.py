@@ -23,7 +23,7 @@ KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "nam
 
 
 class NotebookRefusedError(RuntimeError):
-    """A notebook whose run may not be saved: it raised, or it wrote to stderr."""
+    """A notebook that was not saved: it raised, it wrote to stderr, or there was no room for it."""
 
 
 def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -139,8 +139,13 @@ def execute(path: Path, *, timeout: float = 600) -> None:
     """
     path = check_path(path, "path")
     text = nbformat.writes(clean(run(path, timeout=timeout))) + "\n"
-    with written_whole(path) as file:
-        file.write(text.encode())
+    try:
+        with written_whole(path) as file:
+            file.write(text.encode())
+    except OSError as error:
+        raise NotebookRefusedError(
+            f"{path} was not saved: {error}; free some room or make its folder writable"
+        ) from error
 
 
 def _read(path: Path) -> nbformat.NotebookNode:

@@ -1,14 +1,14 @@
 """Files that are written whole or not at all."""
 
+import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 
-@contextmanager
+@contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
     """Open a file for writing that takes its name only once everything has reached the disk.
 
@@ -19,9 +19,10 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         A binary file to write to.
 
     Raises:
-        OSError: If it cannot be written; nothing is left behind.
+        OSError: If it cannot be written; nothing is left behind where the disk still allows it.
 
     Example:
+        >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = Path(folder, "a.txt")
         ...     with written_whole(path) as file:
@@ -29,15 +30,15 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         ...     path.read_text()
         'all of it'
     """
-    number, part = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with open(number, "wb") as file:
+        with open(part, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # a temporary file is private, these are for everybody
-        os.chmod(part, 0o644)
         os.replace(part, path)
     except BaseException:
-        os.unlink(part)
+        # a disk that has become read-only keeps it; what went wrong first is what matters
+        with contextlib.suppress(OSError):
+            os.unlink(part)
         raise

@@ -13,6 +13,7 @@ import argparse
 import ast
 import contextlib
 import datetime
+import hashlib
 import html
 import json
 import math
@@ -29,7 +30,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 from matplotlib.figure import Figure
-from scipy import stats
+from scipy.special import stdtrit
 
 from helpers import evidence, plots
 from helpers.checks import check_array
@@ -98,19 +99,25 @@ def collect(
     if not variants or not seeds:
         raise ValueError(f"collect needs variants and seeds, received {variants} and {seeds}")
     full = os.environ.get("DROPOUT_SCALE") == "full"
-    earlier = _earlier(name, settings) if full and os.environ.get("DROPOUT_RESUME") else {}
-    runs: dict[str, list] = {label: [] for label in variants}
+    done = _earlier(name, settings) if full and os.environ.get("DROPOUT_RESUME") else {}
+
+    def runs() -> dict[str, list[dict[str, object]]]:
+        return {
+            label: [done[label, seed] for seed in seeds if (label, seed) in done]
+            for label in variants
+        }
+
     for seed in seeds:
         for label, variant in variants.items():
-            run = earlier.get((label, seed))
-            if run is None:
-                started = time.perf_counter()
-                run = {key: _plain(value, key) for key, value in train(variant, seed).items()}
-                run["about"] = _about(seed, time.perf_counter() - started)
-            runs[label].append(run)
+            if (label, seed) in done:
+                continue
+            started = time.perf_counter()
+            run = {key: _plain(value, key) for key, value in train(variant, seed).items()}
+            run["about"] = _about(seed, time.perf_counter() - started)
+            done[label, seed] = run
             if full:
-                _write(Record(name, dict(settings), runs))
-    return runs
+                _write(Record(name, dict(settings), runs()))
+    return runs()
 
 
 def load(name: str, folder: Path | None = None) -> Record:
@@ -134,12 +141,18 @@ def load(name: str, folder: Path | None = None) -> Record:
     path = (FOLDER if folder is None else Path(folder)) / f"{name}.json"
     advice = "make it again with `python -m helpers.results` and the notebook of that number"
     try:
-        record = Record(**json.loads(path.read_text("utf-8")))
+        content = json.loads(path.read_text("utf-8"))
+        # a record written before there were checksums has none
+        digest = content.pop("sha256", None)
+        record = Record(**content)
+        if digest is not None and digest != _digest(record):
+            raise ValueError("its checksum does not match")
         _check(record, name)
     except FileNotFoundError as error:
         raise RecordError(f"there is no record {path.absolute()}; {advice}") from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RecordError(f"{path.absolute()} is broken ({error!r}); {advice}") from error
+        says = f"{path.absolute()} is broken or cannot be read ({error!r}); {advice}"
+        raise RecordError(says) from error
     return record
 
 
@@ -187,7 +200,7 @@ def one_run(published: float, values: np.ndarray) -> bool:
     values = check_array(values, "values", ndim=1)
     ours = evidence.interval(values)
     spread = values.std(ddof=1) * math.sqrt(1 + 1 / ours.n)
-    return bool(abs(published - ours.mean) <= stats.t.ppf(0.975, ours.n - 1) * spread)
+    return bool(abs(published - ours.mean) <= stdtrit(ours.n - 1, 0.975) * spread)
 
 
 @dataclass(frozen=True)
@@ -321,9 +334,12 @@ def _about(seed: int, seconds: float) -> dict[str, object]:
 
 
 def _earlier(name: str, settings: Mapping[str, object]) -> dict[tuple[str, int], dict]:
-    if not (FOLDER / f"{name}.json").exists():
-        return {}
-    record = load(name)
+    try:
+        record = load(name)
+    except RecordError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return {}
+        raise
     if record.settings != json.loads(json.dumps(settings)):
         raise RecordError(f"{name} was recorded with other settings; run it without --resume")
     return {
@@ -345,9 +361,15 @@ def _check(record: Record, name: str) -> None:
                 check_array(run[key], key)
 
 
+def _digest(record: Record) -> str:
+    # of what the file says, so that a change of line ends does no harm
+    return hashlib.sha256(json.dumps(asdict(record)).encode()).hexdigest()
+
+
 def _write(record: Record) -> None:
     path = FOLDER / f"{record.name}.json"
-    text = json.dumps(asdict(record), indent=1, ensure_ascii=False, allow_nan=False)
+    content = {**asdict(record), "sha256": _digest(record)}
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     # one curve a line
     text = re.sub(r"\[[-+\d.e,\s]*\]", lambda m: " ".join(m[0].split()), text) + "\n"
     try:
@@ -355,7 +377,10 @@ def _write(record: Record) -> None:
         with written_whole(path) as file:
             file.write(text.encode())
     except OSError as error:
-        raise RecordError(f"cannot write {path.absolute()} ({error})") from error
+        raise RecordError(
+            f"cannot write {path.absolute()} ({error}); free some room or make its folder "
+            "writable, then go on with `python -m helpers.results --resume`"
+        ) from error
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -40,17 +40,3 @@ def test_a_run_that_fails_or_complains_is_not_saved(notebook, source, capsys):
     assert "was not saved" in capsys.readouterr().out
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == [path.name]
-
-
-def test_a_save_that_fails_leaves_the_old_file_alone(notebook, monkeypatch):
-    path = notebook("1 + 1")
-    before = path.read_bytes()
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(execute.os, "replace", full)
-    with pytest.raises(OSError, match="No space"):
-        execute.execute(path)
-    assert path.read_bytes() == before
-    assert [file.name for file in path.parent.iterdir()] == [path.name]

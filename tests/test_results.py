@@ -82,20 +82,6 @@ def test_without_resume_a_record_starts_anew(full):
     assert results.load("07_test").runs == fresh
 
 
-def test_a_write_that_fails_leaves_the_old_record_alone(full, monkeypatch):
-    collect()
-    before = full.read_bytes()
-
-    def no_room(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(results.os, "replace", no_room)
-    with pytest.raises(results.RecordError, match="No space left"):
-        collect()
-    assert full.read_bytes() == before
-    assert [file.name for file in full.parent.iterdir()] == [full.name]
-
-
 @pytest.mark.parametrize("value", [float("nan"), [1.0, float("inf")], "0.5", []])
 def test_what_is_not_a_measurement_is_refused(full, value):
     with pytest.raises((TypeError, ValueError), match="loss must"):
@@ -135,16 +121,10 @@ BREAKS = {
 def test_a_broken_record_is_refused(full, how):
     collect()
     content = json.loads(full.read_text("utf-8"))
+    del content["sha256"]
     BREAKS[how](content)
     full.write_text(json.dumps(content), "utf-8")
     with pytest.raises(results.RecordError, match=r"07_test\.json is broken .* make it again"):
-        results.load("07_test")
-
-
-def test_a_truncated_record_is_refused(full):
-    collect()
-    full.write_bytes(full.read_bytes()[:-20])
-    with pytest.raises(results.RecordError, match="is broken"):
         results.load("07_test")
 
 
