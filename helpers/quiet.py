@@ -3,6 +3,9 @@
 TensorFlow's C++ code writes to the process's standard error while it loads, whatever Python's
 ``sys.stderr`` says. The messages are of no use to a reader and differ from machine to machine.
 
+Keras also imports scikit-learn, for its ``keras.wrappers``, which takes a second and 60 MB. It is
+kept from doing so: import scikit-learn first where you want the wrappers.
+
 Example:
     >>> import helpers.quiet
     >>> import keras
@@ -12,6 +15,7 @@ Example:
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 
 from helpers import interrupts
@@ -29,10 +33,22 @@ def _silent_stderr() -> Iterator[None]:
         os.close(saved)
 
 
+@contextlib.contextmanager
+def _not_found(name: str) -> Iterator[None]:
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 # what is interrupted halfway through this import cannot be imported again
-with interrupts.held(), _silent_stderr():
+with interrupts.held(), _silent_stderr(), _not_found("sklearn"):
     import keras  # noqa: F401
     import tensorflow as tf
 
