@@ -4,14 +4,10 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import Markdown, display
-from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
-from matplotlib.figure import Figure
 
+from helpers import interrupts
 from helpers.checks import (
     check_array,
     check_count,
@@ -21,6 +17,14 @@ from helpers.checks import (
     shown,
 )
 from helpers.evidence import interval
+
+# what is interrupted halfway through this import cannot be imported again
+with interrupts.held():
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+    from matplotlib.axes import Axes
+    from matplotlib.colors import ListedColormap
+    from matplotlib.figure import Figure
 
 # Okabe and Ito (2008): told apart by readers with any kind of colour vision
 COLORS = {
