@@ -121,3 +121,19 @@ def test_only_a_change_of_the_lock_reinstalls(recipe):
 @on_posix
 def test_start_is_the_entry_point(recipe):
     assert 'ENV R2D_ENTRYPOINT="${REPO_DIR}/binder/start"' in recipe
+
+
+def test_badges_open_the_course_and_each_lesson_and_follow_a_move(tmp_path):
+    (tmp_path / ".ci").mkdir()
+    script = shutil.copy(ROOT / ".ci" / "badges", tmp_path / ".ci")
+    readme = Path(shutil.copy(ROOT / "README.md", tmp_path))
+    links = []
+    for place in ("an-org/before", "another.org/after", "another.org/after"):
+        subprocess.run([sys.executable, script, place], check=True)
+        links.append(re.findall(r"\]\((https://mybinder\S+)\)", readme.read_text("utf-8")))
+    start = "https://mybinder.org/v2/gh/an-org/before/HEAD?urlpath=lab/tree/"
+    opened = [link.removeprefix(start) for link in links[0]]
+    assert opened == sorted(f"notebooks/{p.name}" for p in (ROOT / "notebooks").glob("*.ipynb"))
+    assert links[1] == [link.replace("an-org/before", "another.org/after") for link in links[0]]
+    assert links[2] == links[1]
+    assert subprocess.run([sys.executable, script, "nowhere"], check=False).returncode == 1
