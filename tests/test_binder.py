@@ -130,7 +130,7 @@ def test_badges_open_the_course_and_each_lesson_and_follow_a_move(tmp_path):
     links = []
     for place in ("an-org/before", "another.org/after", "another.org/after"):
         subprocess.run([sys.executable, script, place], check=True)
-        links.append(re.findall(r"\]\((https://mybinder\S+)\)", readme.read_text("utf-8")))
+        links.append(re.findall(r"\]\((https://mybinder.org/v2/\S+)\)", readme.read_text("utf-8")))
     start = "https://mybinder.org/v2/gh/an-org/before/HEAD?urlpath=lab/tree/"
     opened = [link.removeprefix(start) for link in links[0]]
     assert opened == sorted(f"notebooks/{p.name}" for p in (ROOT / "notebooks").glob("*.ipynb"))
