@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 LARGEST_COUNT = 2**31 - 1
 _LONGEST_QUOTE = 200
 
@@ -146,7 +146,7 @@ def check_flag(value: bool, name: str) -> bool:
     return bool(value)
 
 
-def check_type(value: T, name: str, kind: type) -> T:
+def check_type(value: _T, name: str, kind: type) -> _T:
     """Return `value` if it is of the kind that is needed.
 
     Args:
@@ -256,7 +256,8 @@ def check_array(
         raise ValueError(f"{name} must have {ndim} axes, received shape {array.shape}")
     if array.size == 0:
         raise ValueError(f"{name} must not be empty, received shape {array.shape}")
-    if finite and not np.isfinite(array).all():
+    # whole numbers are finite, and looking costs memory
+    if finite and array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, received NaN or infinity in it")
     return array
 

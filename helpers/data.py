@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from helpers.checks import check_count
+from helpers.checks import check_count, check_path, check_type, shown
 from helpers.files import written_whole
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -235,7 +235,8 @@ def decode(review: np.ndarray, vocabulary: Sequence[str]) -> str:
             f"review must hold ids of at most {len(vocabulary)}, the size of the vocabulary, "
             f"received {ids.max()}"
         )
-    return " ".join(vocabulary[i - 1] for i in ids.tolist() if i)
+    words = [vocabulary[i - 1] for i in ids.tolist() if i]
+    return " ".join(check_type(word, "each word in vocabulary", str) for word in words)
 
 
 def make_mirror(folder: str | Path) -> None:
@@ -255,7 +256,8 @@ def make_mirror(folder: str | Path) -> None:
         Traceback (most recent call last):
         helpers.data.DataError: cannot write ...README.md...
     """
-    folder = Path(folder)
+    with _writing(shown(folder)):
+        folder = check_path(folder, "folder")
     for name in CLASS_NAMES:
         path = folder / f"{name}.npz"
         with contextlib.suppress(DataError):
@@ -273,7 +275,7 @@ def make_mirror(folder: str | Path) -> None:
 
 
 def _check_choice(value: str, name: str, accepted: Sequence[str]) -> str:
-    says = f"{name} must be one of {', '.join(map(repr, accepted))}, received {value!r}"
+    says = f"{name} must be one of {', '.join(map(repr, accepted))}, received {shown(value)}"
     if not isinstance(value, str):
         raise TypeError(says)
     if value not in accepted:
@@ -509,7 +511,7 @@ def _one_at_a_time(cache: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _writing(path: Path | str) -> Iterator[None]:
     try:
         yield
     # a path with a null character is a ValueError

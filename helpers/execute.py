@@ -117,12 +117,12 @@ def run(
     return notebook
 
 
-def execute(path: Path, *, timeout: float = 600) -> None:
+def execute(path: Path, *, timeout: float | None = 600) -> None:
     """Run one notebook in a fresh kernel, in its own folder, and save it clean.
 
     Args:
         path: The notebook.
-        timeout: Seconds that one cell may take.
+        timeout: Seconds that one cell may take; no limit when None.
 
     Raises:
         TypeError: If an argument is of another kind.

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from helpers.checks import check_path, shown
+
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
@@ -19,6 +21,8 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         A binary file to write to.
 
     Raises:
+        TypeError: If `path` is not a path.
+        ValueError: If it cannot be the name of a file.
         OSError: If it cannot be written; nothing is left behind where the disk still allows it.
 
     Example:
@@ -30,6 +34,9 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         ...     path.read_text()
         'all of it'
     """
+    path = check_path(path, "path")
+    if not path.name:
+        raise ValueError(f"path must name a file, received {shown(path)}")
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with open(part, "xb") as file:

@@ -395,7 +395,7 @@ def _drawn_shape(shape: tuple[int, ...], noise_shape: tuple[int | None, ...]) ->
         or any(entry not in (None, 1, size) for entry, size in zip(wanted, shape, strict=True))
     ):
         raise ValueError(
-            f"noise_shape needs one entry for each axis of {shape}, each None, 1 or the axis' "
+            f"noise_shape needs one entry for each axis of shape {shape}: None, 1 or the axis' "
             f"length; received {noise_shape}"
         )
     return tuple(
@@ -410,4 +410,6 @@ def _masked(h: object, mask: object, name: str) -> np.ndarray:
     try:
         return h * mask
     except ValueError:
-        raise ValueError(f"mask of shape {mask.shape} does not fit {name} of {h.shape}") from None
+        raise ValueError(
+            f"mask does not fit {name}, received shapes {mask.shape} and {h.shape}"
+        ) from None

@@ -122,7 +122,8 @@ def read_model(model: "keras.Sequential") -> tuple[Plan, tuple[float, ...]]:
     """
     if type(model) is not keras.Sequential:
         raise TypeError(
-            f"build must return a compiled keras.Sequential, received {type(model).__name__}"
+            "the model that build returns must be a compiled keras.Sequential, received "
+            f"{type(model).__name__}"
         )
     if not model.built or len(model.input_shape) != 2:
         shape = model.input_shape if model.built else "no Input"

@@ -33,7 +33,15 @@ from matplotlib.figure import Figure
 from scipy.special import stdtrit
 
 from helpers import evidence, plots
-from helpers.checks import check_array
+from helpers.checks import (
+    check_array,
+    check_count,
+    check_number,
+    check_path,
+    check_sequence,
+    check_type,
+    shown,
+)
 from helpers.files import written_whole
 
 FOLDER = Path("results")  # a notebook runs in its own folder
@@ -88,7 +96,9 @@ def collect(
 
     Raises:
         RecordError: If a record that is to be resumed cannot be read, or none can be written.
-        ValueError: If there are no variants or seeds, or a measured value is not finite.
+        TypeError: If an argument, or what `train` returns, is of another kind.
+        ValueError: If there are no variants or seeds, a seed comes twice, the settings are not
+            what JSON can hold, or a measured value is not finite.
 
     Example:
         >>> runs = collect("07_doc", {}, {"none": 0.0}, [1, 2], lambda rate, seed: {"loss": [rate]})
@@ -96,8 +106,16 @@ def collect(
         array([[0.],
                [0.]])
     """
-    if not variants or not seeds:
-        raise ValueError(f"collect needs variants and seeds, received {variants} and {seeds}")
+    check_type(name, "name", str)
+    settings = _json(settings)
+    _check_labels(variants, "variants")
+    seeds = check_sequence(seeds, "seeds", minimum=0)
+    seeds = [check_count(seed, "each of seeds", minimum=0) for seed in seeds]
+    check_type(train, "train", Callable)
+    if not variants or not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(
+            f"collect needs variants and seeds, each seed once, received {[*variants]} and {seeds}"
+        )
     full = os.environ.get("DROPOUT_SCALE") == "full"
     done = _earlier(name, settings) if full and os.environ.get("DROPOUT_RESUME") else {}
 
@@ -112,11 +130,12 @@ def collect(
             if (label, seed) in done:
                 continue
             started = time.perf_counter()
-            run = {key: _plain(value, key) for key, value in train(variant, seed).items()}
+            measured = check_type(train(variant, seed), "what train returns", Mapping)
+            run = {key: _plain(value, f"train's {key}") for key, value in measured.items()}
             run["about"] = _about(seed, time.perf_counter() - started)
             done[label, seed] = run
             if full:
-                _write(Record(name, dict(settings), runs()))
+                _write(Record(name, settings, runs()))
     return runs()
 
 
@@ -132,13 +151,16 @@ def load(name: str, folder: Path | None = None) -> Record:
 
     Raises:
         RecordError: If it is missing, broken or not a record.
+        TypeError: If `name` is not a string, or `folder` not a path.
+        ValueError: If `folder` holds a null character.
 
     Example:
         >>> load("07_missing")
         Traceback (most recent call last):
         helpers.results.RecordError: there is no record ...07_missing.json...
     """
-    path = (FOLDER if folder is None else Path(folder)) / f"{name}.json"
+    check_type(name, "name", str)
+    path = (FOLDER if folder is None else check_path(folder, "folder")) / f"{name}.json"
     advice = "make it again with `python -m helpers.results` and the notebook of that number"
     try:
         content = json.loads(path.read_text("utf-8"))
@@ -167,6 +189,7 @@ def stack(runs: Sequence[Run], key: str) -> np.ndarray:
         Shape (runs, epochs), or (runs,) for a single number a run.
 
     Raises:
+        TypeError: If an argument is of another kind.
         ValueError: If a run lacks it, or the runs differ in length.
 
     Example:
@@ -174,10 +197,7 @@ def stack(runs: Sequence[Run], key: str) -> np.ndarray:
         array([[2., 1.],
                [3., 2.]])
     """
-    for run in runs:
-        if key not in run:
-            raise ValueError(f"the runs measured {sorted({*run} - {'about'})}, received {key!r}")
-    return check_array([run[key] for run in runs], key).astype(float)
+    return _stacked(runs, key, "runs")
 
 
 def one_run(published: float, values: np.ndarray) -> bool:
@@ -190,6 +210,10 @@ def one_run(published: float, values: np.ndarray) -> bool:
     Returns:
         Whether it lies in the 95 % prediction interval of one further run.
 
+    Raises:
+        TypeError: If an argument is not numeric.
+        ValueError: If there are fewer than two values, or a number is not finite.
+
     Source:
         Student (1908), The probable error of a mean; the interval widened by sqrt(n + 1).
 
@@ -197,7 +221,7 @@ def one_run(published: float, values: np.ndarray) -> bool:
         >>> one_run(0.85, [0.80, 0.82, 0.84]), one_run(0.95, [0.80, 0.82, 0.84])
         (True, False)
     """
-    values = check_array(values, "values", ndim=1)
+    published, values = check_number(published, "published"), check_array(values, "values", ndim=1)
     ours = evidence.interval(values)
     spread = values.std(ddof=1) * math.sqrt(1 + 1 / ours.n)
     return bool(abs(published - ours.mean) <= stdtrit(ours.n - 1, 0.975) * spread)
@@ -253,23 +277,29 @@ def figure(
         The figure.
 
     Raises:
-        ValueError: If runs lack the quantity, or have no epochs.
+        TypeError: If an argument is of another kind.
+        ValueError: If runs lack the quantity, have no epochs or not the same number of them, or
+            there are fewer than two of a label.
 
     Example:
         >>> runs = {"none": [{"loss": [2.0, 1.0]}, {"loss": [3.0, 2.0]}]}
         >>> len(figure(runs, runs, "loss", ylabel="loss (nats)").axes)
         2
     """
+    check_type(ylabel, "ylabel", str)
+    if published is not None:
+        check_number(published, "published")
+    parts = {"this run": _by_epoch(live, key, "live")}
+    parts["recorded"] = _by_epoch(recorded, key, "recorded")
     fig, axes = plots.figure(1, 2, width=8.6, height=3.3, sharey=True)
-    for ax, runs, title in zip(axes, (live, recorded), ("this run", "recorded"), strict=True):
-        groups = {label: stack(each, key) for label, each in runs.items()}
+    for ax, (title, groups) in zip(axes, parts.items(), strict=True):
         shape = next(iter(groups.values())).shape
         epochs = range(1, shape[-1] + 1)
         plots.bands(epochs, groups, xlabel="epoch", ylabel=ylabel, ax=ax)
         if published is not None:
             ax.axhline(published, color="black", ls=(0, (4, 2)), label=f"published: {published:g}")
         ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.set_title(f"{title}, {shape[0]} repeats" + ", full scale" * (runs is recorded))
+        ax.set_title(f"{title}, {shape[0]} repeats" + ", full scale" * (title == "recorded"))
     axes[1].set_ylabel("")
     axes[0].legend().set_visible(False)
     axes[1].legend()
@@ -287,22 +317,72 @@ def declared(notebook: Path, scale: str = "full") -> dict[str, object]:
         The settings of that scale.
 
     Raises:
-        ValueError: If the notebook does not have exactly one such literal, or not that scale.
+        TypeError: If an argument is of another kind.
+        FileNotFoundError: If there is no such notebook.
+        ValueError: If it is no notebook, does not have exactly one such literal, or not that scale.
 
     Example:
         >>> declared(Path("missing.ipynb"))
         Traceback (most recent call last):
         FileNotFoundError: ...
     """
+    notebook, scale = check_path(notebook, "notebook"), check_type(scale, "scale", str)
+    try:
+        cells = nbformat.read(notebook, as_version=4).cells
+    except FileNotFoundError:
+        raise
+    # whatever is wrong with a file of unknown content
+    except Exception as error:
+        raise ValueError(f"notebook must be one, received {notebook} ({error!r})") from error
     found = []
-    for cell in nbformat.read(notebook, as_version=4).cells:
+    for cell in cells:
         with contextlib.suppress(SyntaxError):  # prose, or a magic
             for node in ast.parse(cell.source).body if cell.cell_type == "code" else ():
                 if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SETTINGS":
                     found.append(ast.literal_eval(node.value))
     if len(found) != 1 or scale not in found[0]:
-        raise ValueError(f"{notebook} needs one SETTINGS with {scale!r}, received {found}")
+        raise ValueError(
+            f"notebook {notebook} needs one SETTINGS with {scale!r} as its scale, received {found}"
+        )
     return found[0][scale]
+
+
+def _json(settings: Mapping[str, object]) -> dict[str, object]:
+    _check_labels(settings, "settings")
+    try:
+        return json.loads(json.dumps(dict(settings), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"settings must hold what JSON can ({error}), received {shown(settings)}"
+        ) from error
+
+
+def _check_labels(values: Mapping[str, object], name: str) -> None:
+    for label in check_type(values, name, Mapping):
+        check_type(label, f"each label in {name}", str)
+
+
+def _stacked(runs: Sequence[Run], key: str, name: str, ndim: int | None = None) -> np.ndarray:
+    check_type(key, "key", str)
+    for i, run in enumerate(check_sequence(runs, name)):
+        measured = [each for each in check_type(run, f"{name}[{i}]", Mapping) if each != "about"]
+        if key not in run:
+            raise ValueError(f"key: {name}[{i}] measured {measured}, received {key!r}")
+    return check_array([run[key] for run in runs], f"{key} of {name}", ndim).astype(float)
+
+
+def _by_epoch(runs: Mapping[str, Sequence[Run]], key: str, name: str) -> dict[str, np.ndarray]:
+    _check_labels(runs, name)
+    groups = {
+        label: _stacked(each, key, f"{name}[{label!r}]", ndim=2) for label, each in runs.items()
+    }
+    shapes = [group.shape for group in groups.values()]
+    if len({shape[1] for shape in shapes}) != 1 or min(shapes)[0] < 2:
+        raise ValueError(
+            f"{name} needs two runs or more of each label, all of as many epochs, received "
+            f"{dict(zip(groups, shapes, strict=True))}"
+        )
+    return groups
 
 
 def _plain(value: object, key: str) -> object:
@@ -340,7 +420,7 @@ def _earlier(name: str, settings: Mapping[str, object]) -> dict[tuple[str, int],
         if isinstance(error.__cause__, FileNotFoundError):
             return {}
         raise
-    if record.settings != json.loads(json.dumps(settings)):
+    if record.settings != settings:
         raise RecordError(f"{name} was recorded with other settings; run it without --resume")
     return {
         (label, run["about"]["seed"]): run for label, runs in record.runs.items() for run in runs

@@ -30,7 +30,7 @@ import joblib
 import numpy as np
 
 import helpers.quiet  # noqa: F401
-from helpers.checks import check_array, check_count
+from helpers.checks import check_array, check_count, check_sequence, check_type
 from helpers.progress import Progress
 from helpers.replicas import Plan, forward, initial_state, losses, penalty, program, read_model
 
@@ -169,7 +169,8 @@ class Sweep:
             A compiled model.
 
         Raises:
-            IndexError: If there is no such setting or seed.
+            TypeError: If an index is not a whole number.
+            ValueError: If there is no such setting or seed.
 
         Example:
             >>> def build(rate):
@@ -181,6 +182,8 @@ class Sweep:
             >>> trained.to_keras(1, 0).layers[0].rate
             0.5
         """
+        setting = check_count(setting, "setting", 0, len(self.settings) - 1)
+        seed = check_count(seed, "seed", 0, len(self.seeds) - 1)
         model = self._build(self.settings[setting])
         values = [array[setting, seed] for array in self.weights]
         for variable, value in zip(model.trainable_variables, values, strict=True):
@@ -263,6 +266,7 @@ def train(
     epochs = check_count(epochs, "epochs", minimum=0)
     batch_size = check_count(batch_size, "batch_size")
     every = check_count(every, "every")
+    check_type(build, "build", Callable)
     models = [build(setting) for setting in settings]
     plan, numbers = _common_plan(models, settings)
     data = _data((x, y), "x", "y", plan, len(seeds))
@@ -285,12 +289,8 @@ _SEEN = ("loss", "accuracy")
 
 
 def _listed(values: object, name: str) -> tuple:
-    if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
-        raise TypeError(f"{name} must be a sequence, received {values!r}")
-    values = tuple(v.item() if isinstance(v, np.generic) else v for v in values)
-    if not values:
-        raise ValueError(f"{name} must hold at least one value, received none")
-    return values
+    values = check_sequence(values, name)
+    return tuple(v.item() if isinstance(v, np.generic) else v for v in values)
 
 
 def _common_plan(models: list, settings: tuple) -> tuple[Plan, np.ndarray]:
@@ -360,8 +360,11 @@ def _checks(curves: object, plan: Plan, seeds: int) -> list[tuple]:
         return []
     if not isinstance(curves, Mapping):
         raise TypeError(f"curves must map names to (x, y), received {type(curves).__name__}")
+    for key in curves:
+        check_type(key, "each name in curves", str)
     return [
-        _data(pair, f"x of {key!r}", f"y of {key!r}", plan, seeds) for key, pair in curves.items()
+        _data(pair, f"x of curves[{key!r}]", f"y of curves[{key!r}]", plan, seeds)
+        for key, pair in curves.items()
     ]
 
 

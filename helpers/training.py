@@ -18,13 +18,13 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
 
 import helpers.quiet  # noqa: F401
 from helpers import interrupts
-from helpers.checks import check_count
+from helpers.checks import check_array, check_count, check_flag, shown
 from helpers.progress import Progress
 
 import keras  # isort: skip
@@ -83,16 +83,16 @@ def fit(
     _refuse_what_differs(model, unsupported)
     epochs = check_count(epochs, "epochs")
     batch_size = 32 if batch_size is None else check_count(batch_size, "batch_size")
-    if not isinstance(shuffle, (bool, np.bool_)):
-        raise TypeError(f"shuffle must be True or False, received {shuffle!r}")
-    if isinstance(verbose, bool) or verbose not in ("auto", 0):
-        raise ValueError(f'verbose must be "auto" or 0, received {verbose!r}')
+    shuffle = check_flag(shuffle, "shuffle")
+    known = isinstance(verbose, (str, int)) and not isinstance(verbose, bool)
+    if not known or verbose not in ("auto", 0):
+        raise ValueError(f'verbose must be "auto" or 0, received {shown(verbose)}')
     # tracing too: an interrupt that falls into a destructor would be lost
     with interrupts.held() as noted:
         data = _pair(x, y, "x", "y")
         held_out = _validation(validation_data, data[0])
         _build(model, *data)
-        loop = _Loop(model, data, held_out, batch_size, bool(shuffle))
+        loop = _Loop(model, data, held_out, batch_size, shuffle)
         history = keras.callbacks.History()
         history.set_model(model)
         history.set_params({"verbose": 0, "epochs": epochs, "steps": loop.train_batches})
@@ -158,13 +158,11 @@ def _array(value: object, name: str) -> np.ndarray:
     if isinstance(value, (list, tuple, dict)) or not hasattr(value, "__array__"):
         raise TypeError(
             f"{name} must be one array; several inputs or outputs, lists, datasets and generators "
-            f"are for model.fit. Received {type(value).__name__}"
+            f"are for model.fit, received {type(value).__name__}"
         )
-    array = np.asarray(value)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold real numbers, received dtype {array.dtype}")
-    if array.size == 0 or array.ndim == 0:
-        raise ValueError(f"{name} must have at least one row, received shape {array.shape}")
+    array = check_array(value, name)
+    if array.ndim == 0:
+        raise ValueError(f"{name} must have at least one row, received shape ()")
     # as in Keras: floats take Keras's width, whole numbers stay as they are
     return array.astype(keras.config.floatx(), copy=False) if array.dtype.kind == "f" else array
 
@@ -178,10 +176,10 @@ def _validation(pair: object, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | 
         raise NotImplementedError("fit does not support sample weights in validation_data")
     if len(pair) != 2:
         raise ValueError(f"validation_data must be (x, y), received {len(pair)} parts")
-    held_out = _pair(*pair, "validation x", "validation y")
+    held_out = _pair(*pair, "x of validation_data", "y of validation_data")
     if held_out[0].shape[1:] != x.shape[1:]:
         raise ValueError(
-            f"validation x must have rows of shape {x.shape[1:]} like x, "
+            f"x of validation_data must have rows of shape {x.shape[1:]} like x, "
             f"received {held_out[0].shape[1:]}"
         )
     return held_out
@@ -189,13 +187,18 @@ def _validation(pair: object, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | 
 
 def _build(model: "keras.Model", x: np.ndarray, y: np.ndarray) -> None:
     one_x, one_y = tf.constant(x[:1]), tf.constant(y[:1])
-    y_pred = model(one_x, **_mode(model, False))
+    with _refused_by_keras(f"x must fit the model, received shape {x.shape}"):
+        y_pred = model(one_x, **_mode(model, False))
     if not tf.is_tensor(y_pred):
         raise NotImplementedError(
             f"fit does not support several outputs, received {type(y_pred).__name__}: use model.fit"
         )
-    model.compute_loss(x=one_x, y=one_y, y_pred=y_pred, sample_weight=None, training=False)
-    model.compute_metrics(one_x, one_y, y_pred, None)
+    with _refused_by_keras(
+        f"y must fit the model's output of shape {(len(x), *y_pred.shape[1:])}, "
+        f"received shape {y.shape}"
+    ):
+        model.compute_loss(x=one_x, y=one_y, y_pred=y_pred, sample_weight=None, training=False)
+        model.compute_metrics(one_x, one_y, y_pred, None)
     model.reset_metrics()
     # a layer may update its own metric in `call`, out of reach of the loop
     own = [metric.name for metric in model.metrics[1:] if not hasattr(metric, "metrics")]
@@ -208,6 +211,14 @@ def _build(model: "keras.Model", x: np.ndarray, y: np.ndarray) -> None:
         raise ValueError("model must have trainable weights, received a model with none")
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
+
+
+@contextmanager
+def _refused_by_keras(says: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+        raise ValueError(f"{says} ({error})") from error
 
 
 def _compiled_metrics(model: "keras.Model") -> list["keras.Metric"]:
@@ -290,7 +301,8 @@ class _Loop:
         while done < end:
             stop = min(done + count, end)
             started = time.perf_counter()
-            with self._executor():
+            says = "x and y must hold what the model can take, received other values"
+            with self._executor(), _refused_by_keras(says):
                 rows, self._state = self._graph(
                     tf.constant(done), tf.constant(stop), self._state, self._sets
                 )

@@ -7,7 +7,7 @@ leaks output into the cell, and the notebook keeps a still picture for readers w
 import base64
 import html
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
@@ -54,7 +54,7 @@ def rate_slider(
     """
     maximum, value = check_rate(maximum, "maximum"), check_rate(value, "value")
     if value > maximum:
-        raise ValueError(f"value must be at most {maximum}, received {value}")
+        raise ValueError(f"value must be at most the maximum, {maximum}, received {value}")
     slider = widgets.FloatSlider(
         value=value,
         min=0,
@@ -118,7 +118,9 @@ def slider(
     )
 
 
-def choice(name: str, options: Mapping[str, object] | list, value: object = None) -> widgets.Widget:
+def choice(
+    name: str, options: Mapping[str, object] | Sequence, value: object = None
+) -> widgets.Widget:
     """Return a drop-down list.
 
     Args:
@@ -138,7 +140,8 @@ def choice(name: str, options: Mapping[str, object] | list, value: object = None
         'LSTM'
     """
     check_type(name, "name", str)
-    options = tuple(options.items()) if isinstance(options, Mapping) else options
+    if isinstance(options, Mapping):
+        options = [(check_type(k, "each name in options", str), v) for k, v in options.items()]
     options = check_sequence(options, "options")
     # by index, because None may itself be one of the values
     picked = {"index": 0} if value is None else {"value": value}

@@ -294,7 +294,7 @@ def test_chunks_keep_memory_bounded():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"settings": 0.5}, TypeError, "settings must be a sequence, received 0.5"),
+        ({"settings": 0.5}, TypeError, "settings must be a sequence such as a list, received 0.5"),
         ({"settings": ()}, ValueError, "settings must hold at least one"),
         ({"seeds": (-1,)}, ValueError, "each seed must be a whole number of at least 0"),
         ({"seeds": "12"}, TypeError, "seeds must be a sequence"),
@@ -309,8 +309,8 @@ def test_chunks_keep_memory_bounded():
         ({"data": (X[:30] * np.nan, Y[:30])}, ValueError, "must be finite"),
         ({"data": (X[:30].astype(str), Y[:30])}, TypeError, "real numbers"),
         ({"curves": TEST}, TypeError, "curves must map names"),
-        ({"curves": {"test": X}}, TypeError, "x of 'test' must be a pair"),
-        ({"curves": {"test": (X, Y[:3])}}, ValueError, "y of 'test'"),
+        ({"curves": {"test": X}}, TypeError, r"x of curves\['test'\] must be a pair"),
+        ({"curves": {"test": (X, Y[:3])}}, ValueError, r"y of curves\['test'\]"),
         ({"build": three_classes, "data": (X[:30], Y[:30] + 2)}, ValueError, "class numbers"),
         ({"build": lambda rate: 3}, TypeError, "keras.Sequential"),
         (
@@ -351,7 +351,7 @@ def test_bad_rows_are_refused_by_predict_and_evaluate():
         copies.predict(np.zeros((4, 3)))
     with pytest.raises(ValueError, match="y must have shape"):
         copies.evaluate(X, Y[:4])
-    with pytest.raises(IndexError):
+    with pytest.raises(ValueError, match="setting must be at most 0, received 1"):
         copies.to_keras(1, 0)
 
 

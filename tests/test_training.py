@@ -476,6 +476,16 @@ def test_refuses_other_bad_arguments(changed, error, says):
         fit(MODEL, arguments.pop("x"), arguments.pop("y"), **arguments)
 
 
+@pytest.mark.skipif(
+    bool(tf.config.list_physical_devices("GPU")), reason="a GPU does not look at the labels"
+)
+def test_refuses_a_label_that_is_no_class():
+    three = dense(units=3, activation="softmax")
+    three.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match=r"(?s)x and y must .*label value of 7 "):
+        fit(three, X, np.append(LABELS[:-1], 7), epochs=1)
+
+
 SLOW_RUN = """
 import os, signal, sys, threading
 import numpy as np
