@@ -240,6 +240,31 @@ def panel() -> dict:
     return {"ours": json.loads(notebook.cells[-1].outputs[0].text)}
 
 
+def _drag_row(name: str) -> dict:
+    import tempfile
+
+    import lab
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        lab.server(Path(folder, "course")) as address,
+        lab.browser() as chromium,
+    ):
+        done = lab.drag(lab.open_lesson(chromium, *address, name), seconds=60)
+    note = (
+        f"{done.moves} moves: {done.sent} messages, {done.drawn} pictures, {done.late} of them late; "
+        f"kernel {' '.join(f'{mb:.0f}' for mb in done.memory)} MB, every 10 s; "
+        f"figures left open: {done.figures}; errors: {done.problems or 'none'}"
+    )
+    return {"ours": [done.settled], "note": note}
+
+
+for _name in ("06_case_circles", "08_case_fashion_mnist"):
+    row(f"drag the slider of {_name} for a minute: from letting go to the last picture")(
+        functools.partial(_drag_row, _name)
+    )
+
+
 def _memory_row(path: Path) -> dict:
     peak, took, problem = measure_memory(path)
     return {"ours": [peak], "unit": "MB", "note": problem or f"{took:.0f} s"}
