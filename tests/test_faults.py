@@ -11,6 +11,7 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import IPython.display
 import nbformat
 import numpy as np
 import pytest
@@ -27,7 +29,7 @@ import stand_ins
 from faulty_disk import Disk, PowerCutError, failing, full, killed
 from nbformat.v4 import new_code_cell, new_notebook
 
-from helpers import data, execute, results
+from helpers import data, execute, jobs, progress, results
 
 ERRORS = ("EIO", "ENOSPC", "EROFS", "EACCES")
 RESTORE = "restore it with `git checkout helpers/samples` or install the course again"
@@ -215,7 +217,7 @@ def damages(seed, cuts, holes, flips):
 
 
 # how many (cuts, holes, flips): a record has no checksums below it, and a zip file much structure
-PLACES = {"sample": (2, 1, 5), "mirror": (4, 2, 24), "record": (8, 4, 48)}
+PLACES = {"sample": (2, 1, 3), "mirror": (3, 1, 14), "record": (6, 2, 20)}
 DAMAGED = [
     pytest.param(name, file, way, id=f"{name}-{file}-{title}")
     for name in READERS
@@ -642,3 +644,302 @@ def test_two_processes_that_write_and_read_at_once(tmp_path, driver, name):
     assert seen <= {"1", "2", "{'none': [1.0]}", "{'none': [2.0]}"}
     assert seen
     assert stand_ins.left(tmp_path) <= {Path(writer.file).name}
+
+
+# --- Keras's cache, with and without a network
+
+CACHED = {
+    "mnist": ["mnist.npz"],
+    "fashion_mnist": [
+        f"fashion-mnist/{part}-ubyte.gz"
+        for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3")
+    ],
+    "cifar10": ["cifar-10-batches-py-target_archive"],
+    "imdb": ["imdb.npz", "imdb_word_index.json"],
+}
+
+
+class Cache(NamedTuple):
+    """Keras's cache as it fills it from stand-ins."""
+
+    folder: Path
+    web: stand_ins.Web
+    served: dict  # what the network offers, when it is there
+    files: dict  # what the cache holds, by path
+    whole: dict  # what `load` makes of each set
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    home = tmp_path_factory.mktemp("keras")
+    with pytest.MonkeyPatch.context() as patch:
+        web = stand_ins.connect(patch, home)
+        for name in data.CLASS_NAMES:
+            stand_ins.serve(web, patch, name)
+        whole = {name: data.load(name, "full") for name in data.CLASS_NAMES}
+        folder = home / "datasets"
+        files = {file: (folder / file).read_bytes() for each in CACHED.values() for file in each}
+        yield Cache(folder, web, dict(web.files), files, whole)
+
+
+def right_or_refused_by_keras(cache, name, folder):
+    refused = None
+    try:
+        got = data.load(name, "full")
+    except data.DataError as error:
+        refused = str(error)
+    if refused is None:
+        stand_ins.same(got, cache.whole[name])
+    else:
+        assert f"keras.datasets.{name} cannot be loaded" in refused
+        for advice in ("check the network", f"in {folder}", "a mirror folder", "'sample'"):
+            assert advice in refused
+
+
+def wipe(path):
+    shutil.rmtree(path, ignore_errors=True)
+    path.unlink(missing_ok=True)
+
+
+# NumPy leaves a file open whose end is missing
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("name", "file", "way"),
+    [
+        pytest.param(name, file, way, id=f"{name}-{file}-{title}")
+        for name, files in CACHED.items()
+        for file in files
+        for title, way in damages(file, 2, 1, 4).items()
+    ],
+)
+def test_a_damaged_file_in_the_cache_of_keras(cache, name, file, way):
+    path = cache.folder / file
+    content = way(cache.files[file])
+    wipe(path)
+    if content == "folder":
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    cache.web.files.clear()
+    right_or_refused_by_keras(cache, name, cache.folder)
+    # as advised, and the network is there again; CIFAR-10 would take a second each time
+    wipe(path)
+    if name == "cifar10":
+        path.write_bytes(cache.files[file])
+    else:
+        cache.web.files.update(cache.served)
+        stand_ins.same(data.load(name, "full"), cache.whole[name])
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("name", "file", "way"),
+    [
+        pytest.param(name, file, way, id=f"{name}-{file}-{title}")
+        for name, file in (
+            ("mnist", "mnist.npz"),
+            ("fashion_mnist", "t10k-images-idx3-ubyte.gz"),
+            ("cifar10", stand_ins.ARCHIVE),
+            ("imdb", "imdb_word_index.json"),
+        )
+        for title, way in damages(f"download {file}", 2, 0, 2).items()
+        if title not in ("missing", "a folder")
+    ],
+)
+def test_a_damaged_download(cache, monkeypatch, tmp_path, name, file, way):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr("keras.src.backend.config.keras_home", lambda: str(tmp_path))
+    cache.web.files.update(cache.served | {file: way(cache.served[file])})
+    right_or_refused_by_keras(cache, name, tmp_path / "datasets")
+
+
+# --- progress: the work is worth more than the line that shows it
+
+
+class Terminal(io.StringIO):
+    """A terminal at which one call fails, once or for good."""
+
+    def __init__(self, call, at, error, forever):
+        super().__init__()
+        self.fails, self.calls = (call, at, error, forever), []
+
+    def _call(self, name):
+        self.calls.append(name)
+        call, at, error, forever = self.fails
+        count = self.calls.count(name)
+        if name == call and (count == at or (forever and count > at)):
+            raise error
+
+    def isatty(self):
+        self._call("isatty")
+        return True
+
+    def write(self, text):
+        self._call("write")
+        return super().write(text)
+
+    def flush(self):
+        self._call("flush")
+
+
+TROUBLES = {
+    "broken pipe": BrokenPipeError(errno.EPIPE, "Broken pipe"),
+    "terminal gone": os_error("EIO"),
+    "full disk": os_error("ENOSPC"),
+    "closed": ValueError("I/O operation on closed file"),
+    "no such character": UnicodeEncodeError("ascii", "·", 0, 1, "ordinal not in range(128)"),
+}
+STEPS = 4
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    monkeypatch.setattr(progress, "_SECONDS_UNTIL_SHOWN", 0)
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN", 0)
+
+
+def work():
+    done = 0
+    with progress.Progress(STEPS, "runs") as line:
+        for done in range(1, STEPS + 1):
+            line.show(done)
+    return done
+
+
+@pytest.mark.parametrize("forever", [False, True], ids=["once", "for good"])
+@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize(
+    ("call", "at"),
+    [
+        ("isatty", 1),
+        *((call, at) for call in ("write", "flush") for at in (1, 2, STEPS, STEPS + 1)),
+    ],
+)
+def test_a_terminal_that_fails(patient, monkeypatch, call, at, trouble, forever):
+    terminal = Terminal(call, at, TROUBLES[trouble], forever)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert work() == STEPS
+    # then it is silent, but for one attempt to wipe its line away
+    assert terminal.calls.count(call) <= at + 1
+
+
+@pytest.mark.parametrize("call", ["write", "flush"])
+@pytest.mark.parametrize("at", range(1, STEPS + 2))
+def test_an_interrupt_at_a_terminal_still_interrupts(patient, monkeypatch, call, at):
+    monkeypatch.setattr(sys, "stdout", Terminal(call, at, KeyboardInterrupt(), False))
+    with pytest.raises(KeyboardInterrupt):
+        work()
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_an_error_of_the_work_itself_is_the_one_that_is_seen(patient, monkeypatch, trouble):
+    monkeypatch.setattr(sys, "stdout", Terminal("write", 2, TROUBLES[trouble], True))
+
+    def fails():
+        with progress.Progress(STEPS, "runs") as line:
+            line.show(1)
+            line.show(1 // 0)
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+def detached():
+    stream = io.TextIOWrapper(io.BytesIO())
+    stream.detach()
+    return stream
+
+
+@pytest.mark.parametrize(
+    "stream", [lambda: None, closed, detached], ids=["none", "closed", "detached"]
+)
+def test_no_stream_to_write_to(patient, monkeypatch, stream):
+    monkeypatch.setattr(sys, "stdout", stream())
+    assert work() == STEPS
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no pseudo-terminals")
+def test_a_terminal_that_hangs_up(patient, monkeypatch):
+    ours, theirs = os.openpty()
+    with open(theirs, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        with progress.Progress(STEPS, "runs") as line:
+            line.show(1)
+            os.close(ours)
+            line.show(2)
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            stream.close()
+
+
+class Display:
+    """A page in a browser that fails at one update, once or for good."""
+
+    def __init__(self, at, error, forever):
+        self.fails, self.updates = (at, error, forever), 0
+
+    def __call__(self, *args, **kwargs):
+        self.update()
+        return self
+
+    def update(self, *args, **kwargs):
+        at, error, forever = self.fails
+        self.updates += 1
+        if self.updates == at or (forever and self.updates > at):
+            raise error
+
+
+@pytest.fixture
+def kernel(patient, monkeypatch):
+    monkeypatch.setenv("JPY_SESSION_NAME", "lesson")
+    monkeypatch.setattr("IPython.get_ipython", lambda: "a kernel")
+
+
+@pytest.mark.parametrize("forever", [False, True], ids=["once", "for good"])
+@pytest.mark.parametrize("at", range(1, STEPS + 3))
+@pytest.mark.parametrize(
+    "error",
+    [OSError("socket closed"), RuntimeError("no channel"), AttributeError("update")],
+    ids=repr,
+)
+def test_a_notebook_that_cannot_show_it(kernel, monkeypatch, at, error, forever):
+    page = Display(at, error, forever)
+    monkeypatch.setattr(IPython.display, "display", page)
+    assert work() == STEPS
+    assert page.updates <= at + 1
+
+
+def test_a_notebook_without_its_library(kernel, monkeypatch):
+    monkeypatch.setitem(sys.modules, "IPython.display", None)
+    assert work() == STEPS
+
+
+def test_a_process_that_a_notebook_started_is_silent(patient, monkeypatch, capsys):
+    # a worker inherits the environment of the kernel, and is none
+    monkeypatch.setenv("JPY_SESSION_NAME", "lesson")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert work() == STEPS
+    assert capsys.readouterr() == ("", "")
+
+
+def test_training_and_sweeps_survive_a_terminal_that_is_gone(patient, monkeypatch):
+    import helpers.quiet  # noqa: F401, I001
+    import keras
+
+    from helpers import training
+
+    terminal = Terminal("write", 1, TROUBLES["terminal gone"], True)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert jobs.sweep(lambda rate: rate, [{"rate": 0.1}, {"rate": 0.2}]) == [0.1, 0.2]
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    history = training.fit(model, np.ones((4, 1)), np.ones((4, 1)), epochs=3)
+    assert len(history.history["loss"]) == 3
+    # one line of each, and one attempt to wipe it away
+    assert terminal.calls == ["isatty", "write", "write"] * 2

@@ -56,6 +56,7 @@ def test_a_notebook_is_left_with_an_empty_output(patient, monkeypatch):
             shown.append(data)
 
     monkeypatch.setenv("JPY_SESSION_NAME", "lesson")
+    monkeypatch.setattr(IPython, "get_ipython", lambda: "a kernel")
     monkeypatch.setattr(IPython.display, "display", lambda *a, **k: shown.append(a[0]) or Handle())
     with Progress(4, "runs") as line:
         line.show(1)
