@@ -295,7 +295,7 @@ def test_chunks_keep_memory_bounded():
     ("arguments", "error", "message"),
     [
         ({"settings": 0.5}, TypeError, "settings must be a sequence such as a list, received 0.5"),
-        ({"settings": ()}, ValueError, "settings must hold at least one"),
+        ({"settings": ()}, ValueError, "settings must hold at least 1, received none"),
         ({"seeds": (-1,)}, ValueError, "each seed must be a whole number of at least 0"),
         ({"seeds": "12"}, TypeError, "seeds must be a sequence"),
         ({"seeds": (0.5,)}, TypeError, "each seed"),
