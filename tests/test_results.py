@@ -76,6 +76,18 @@ def test_an_interrupted_run_keeps_what_there_is_and_resumes(full, monkeypatch):
         collect(settings={"epochs": 3})
 
 
+def test_a_resumed_record_never_mixes_precisions(full, monkeypatch):
+    collect()
+    monkeypatch.setenv("DROPOUT_RESUME", "1")
+    monkeypatch.setattr(results, "_precision", lambda: "mixed_bfloat16")
+    calls = []
+    collect(lambda rate, seed: calls.append(seed) or train(rate, seed))
+    assert calls == [3, 3, 4, 4]
+    record = results.load("07_test")
+    used = {run["about"]["precision"] for runs in record.runs.values() for run in runs}
+    assert used == {"mixed_bfloat16"}
+
+
 def test_without_resume_a_record_starts_anew(full):
     collect()
     fresh = collect(lambda rate, seed: {"loss": [9.0]})
@@ -184,6 +196,8 @@ def test_the_command_runs_a_notebook_at_full_scale_and_leaves_it_alone(tmp_path,
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_a_record_matches_what_its_notebook_declares_today(path):
     record = results.load(path.stem, path.parent)
+    # only a record with a checksum is safe from a slip of the hand
+    assert '"sha256"' in path.read_text("utf-8") or path.stem in UNFINISHED
     [notebook] = NOTEBOOKS.glob(f"{path.stem[:2]}_*.ipynb")
     settings = results.declared(notebook)
     assert record.settings == settings
