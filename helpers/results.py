@@ -43,6 +43,7 @@ from helpers.checks import (
     shown,
 )
 from helpers.files import written_whole
+from helpers.progress import Progress
 
 FOLDER = Path("results")  # a notebook runs in its own folder
 PACKAGES = ("tensorflow", "keras", "numpy")
@@ -81,7 +82,9 @@ def collect(
 ) -> dict[str, list[dict[str, object]]]:
     """Train every variant once with each seed; at full scale, note each run in the record.
 
-    Runs of one seed follow each other, so that a record cut short still compares the variants.
+    Runs of one seed follow each other, so that a record cut short still compares the variants. When
+    a record is resumed, runs of another precision are trained again: a comparison across precisions
+    would compare the rounding too.
 
     Args:
         name: Name of the record, beginning with the number of the notebook.
@@ -125,17 +128,17 @@ def collect(
             for label in variants
         }
 
-    for seed in seeds:
-        for label, variant in variants.items():
-            if (label, seed) in done:
-                continue
+    todo = [(label, seed) for seed in seeds for label in variants if (label, seed) not in done]
+    with Progress(len(todo) or 1, "runs") as progress:
+        for count, (label, seed) in enumerate(todo, 1):
             started = time.perf_counter()
-            measured = check_type(train(variant, seed), "what train returns", Mapping)
+            measured = check_type(train(variants[label], seed), "what train returns", Mapping)
             run = {key: _plain(value, f"train's {key}") for key, value in measured.items()}
             run["about"] = _about(seed, time.perf_counter() - started)
             done[label, seed] = run
             if full:
                 _write(Record(name, settings, runs()))
+            progress.show(count)
     return runs()
 
 
@@ -392,9 +395,6 @@ def _plain(value: object, key: str) -> object:
 
 
 def _about(seed: int, seconds: float) -> dict[str, object]:
-    import helpers.quiet  # noqa: F401, I001
-    import keras
-
     try:
         import resource
     except ImportError:  # Windows
@@ -406,7 +406,7 @@ def _about(seed: int, seconds: float) -> dict[str, object]:
         "seed": seed,
         "seconds": round(seconds, 1),
         "peak_mib": peak,
-        "precision": keras.config.dtype_policy().name,
+        "precision": _precision(),
         "date": datetime.date.today().isoformat(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
         "versions": {name: version(name) for name in PACKAGES},
@@ -423,8 +423,18 @@ def _earlier(name: str, settings: Mapping[str, object]) -> dict[tuple[str, int],
     if record.settings != settings:
         raise RecordError(f"{name} was recorded with other settings; run it without --resume")
     return {
-        (label, run["about"]["seed"]): run for label, runs in record.runs.items() for run in runs
+        (label, run["about"]["seed"]): run
+        for label, runs in record.runs.items()
+        for run in runs
+        if run["about"]["precision"] == _precision()
     }
+
+
+def _precision() -> str:
+    import helpers.quiet  # noqa: F401, I001
+    import keras
+
+    return keras.config.dtype_policy().name
 
 
 def _check(record: Record, name: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from helpers import results
+from helpers import progress, results
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 # still to be run to the end at full scale; its notebook says what is missing
@@ -54,6 +54,15 @@ def test_a_sample_run_records_nothing(full, monkeypatch):
     monkeypatch.delenv("DROPOUT_SCALE")
     assert results.stack(collect()["half"], "test").tolist() == [0.5, 0.5]
     assert not full.parent.exists()
+
+
+def test_progress_counts_the_runs_that_are_still_to_do(full, monkeypatch):
+    seen = []
+    monkeypatch.setattr(progress.Progress, "show", lambda self, done: seen.append(done))
+    collect()
+    monkeypatch.setenv("DROPOUT_RESUME", "1")
+    results.collect("07_test", SETTINGS, {"none": 0.0, "half": 0.5}, [3, 4, 5], train)
+    assert seen == [1, 2, 3, 4, 1, 2]
 
 
 def test_an_interrupted_run_keeps_what_there_is_and_resumes(full, monkeypatch):
