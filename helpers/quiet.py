@@ -54,3 +54,6 @@ with interrupts.held(), _silent_stderr(), _not_found("sklearn"):
 
     # the first look for devices prints as well
     tf.config.list_logical_devices()
+
+# an interrupted recurrent layer leaves arrays behind, of which TensorFlow complains in a later cell
+tf.get_logger().addFilter(lambda record: "Object was never used" not in record.getMessage())

@@ -171,7 +171,7 @@ def _wait_for_zero(lesson: Lesson) -> None:
 
 
 def drag(lesson: Lesson, seconds: float, every: float = 10) -> Dragged:
-    """Drag the slider of the rate to and fro, and end at 0 when its picture is there."""
+    """Drag the slider of the rate back and forth, and end at 0 when its picture is there."""
     page, done, rng = lesson.page, Dragged(), random.Random(0)
     page.evaluate(WATCH)
     complaints = len(lesson.complaints)
