@@ -34,6 +34,7 @@ from helpers import data, execute, jobs, progress, results
 ERRORS = ("EIO", "ENOSPC", "EROFS", "EACCES")
 RESTORE = "restore it with `git checkout helpers/samples` or install the course again"
 MAKE_MIRROR = "make it with `python -m helpers.data"
+ABOUT = {"seconds": 1.0, "precision": "float32"}
 RECORD_AGAIN = "make it again with `python -m helpers.results`"
 
 
@@ -106,7 +107,9 @@ def read_mirror(name, folder):
 def record(folder, variants, seeds, *, resume=False, train=None):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(results, "FOLDER", folder / "results")
-        patch.setattr(results, "_about", lambda seed, seconds: {"seed": seed, "seconds": 1.0})
+        # without TensorFlow
+        patch.setattr(results, "_about", lambda seed, seconds: ABOUT | {"seed": seed})
+        patch.setattr(results, "_precision", lambda: ABOUT["precision"])
         patch.setenv("DROPOUT_SCALE", "full")
         if resume:
             patch.setenv("DROPOUT_RESUME", "1")
