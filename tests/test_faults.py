@@ -298,7 +298,7 @@ def test_reading_needs_no_permission_to_write(tmp_path, name):
     disk = Disk(folder, read_only)
     with disk.mounted():
         assert right_or_refused(name, folder) is None
-    assert not any(file.writable() for file in disk.files if not file.closed)
+    assert not disk.names
     assert stand_ins.left(folder) == READERS[name].files().keys()
 
 
@@ -308,9 +308,9 @@ def test_reading_needs_no_permission_to_write(tmp_path, name):
 class Writer(NamedTuple):
     """One thing that the course writes."""
 
-    file: str
     begin: Callable  # makes the folder as it is before
     write: Callable  # writes version 2, or another
+    file: str
     read: Callable  # what is there, or None where nothing whole is
     error: type[Exception]
     advice: str
@@ -391,34 +391,22 @@ def version_of_notebook(folder):
     return int(cell.source.split()[2])
 
 
-REFUSED = execute.NotebookRefusedError
+def nothing(folder):
+    pass
+
+
+GO_ON = "then go on with `python -m helpers.results --resume`"
+CHOOSE = "free some room or choose a folder that you can write"
+RECORD = ("results/07_test.json", runs_of, results.RecordError, GO_ON)
+MIRROR = ("new/mirror/imdb.npz", version_of_mirror, data.DataError, CHOOSE)
+LESSON = ("lesson.ipynb", version_of_notebook, execute.NotebookRefusedError, "free some room")
 WRITERS = {
-    "first record": Writer(
-        *("results/07_test.json", lambda folder: None, write_record, runs_of),
-        *(results.RecordError, "--resume"),
-    ),
-    "record": Writer(
-        "results/07_test.json",
-        *(lambda folder: write_record(folder, 1), write_record, runs_of),
-        *(results.RecordError, "--resume"),
-    ),
-    "resumed record": Writer(
-        *("results/07_test.json", begin_study, resume_study, runs_of),
-        *(results.RecordError, "`python -m helpers.results"),
-    ),
-    "first mirror": Writer(
-        *("new/mirror/imdb.npz", lambda folder: None, write_mirror, version_of_mirror),
-        *(data.DataError, "free some room or choose a folder that you can write"),
-    ),
-    "mirror": Writer(
-        *("new/mirror/imdb.npz", begin_mirror, write_mirror, version_of_mirror),
-        *(data.DataError, "free some room or choose a folder that you can write"),
-    ),
-    "notebook": Writer(
-        "lesson.ipynb",
-        *(lambda folder: write_notebook(folder, 1), write_notebook, version_of_notebook),
-        *(execute.NotebookRefusedError, "free some room"),
-    ),
+    "first record": Writer(nothing, write_record, *RECORD),
+    "record": Writer(functools.partial(write_record, version=1), write_record, *RECORD),
+    "resumed record": Writer(begin_study, resume_study, *RECORD[:-1], "`python -m helpers.results"),
+    "first mirror": Writer(nothing, write_mirror, *MIRROR),
+    "mirror": Writer(begin_mirror, write_mirror, *MIRROR),
+    "notebook": Writer(functools.partial(write_notebook, version=1), write_notebook, *LESSON),
 }
 
 
