@@ -82,7 +82,7 @@ class Progress:
         self._shown = now
         parts = [f"{done} of {self._total} {self._unit}"]
         if done:
-            parts.append(f"{(now - self._started) * (self._total - done) / done:.0f} s left")
+            parts.append(f"{_spelt((now - self._started) * (self._total - done) / done)} left")
         line = " · ".join([*parts, *([note] if note else [])])
         with self._or_silent():
             self._put(line, done)
@@ -120,6 +120,12 @@ class Progress:
                 self._stream.flush()
             if self._page is not None:
                 self._page.update({}, raw=True)
+
+
+def _spelt(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def _is_kernel() -> bool:

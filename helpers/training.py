@@ -106,6 +106,11 @@ def fit(
                 if noted:
                     break
         loop.leave_metrics()
+        if noted:
+            raise KeyboardInterrupt(
+                f"stopped after {len(history.epoch):,} of {epochs:,} epochs: the model keeps what "
+                "it has learnt, model.history what was measured"
+            )
     model.optimizer.finalize_variable_values(model.trainable_weights)
     return history
 

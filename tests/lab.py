@@ -81,7 +81,7 @@ def server(course: Path) -> Iterator[tuple[str, str]]:
         yield base, token
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(120)
 
 
 @contextlib.contextmanager

@@ -64,3 +64,10 @@ def test_a_notebook_is_left_with_an_empty_output(patient, monkeypatch):
     assert shown[0] == shown[-1] == {}
     assert [data["text/plain"][:11] for data in shown[1:-1]] == ["1 of 4 runs", "2 of 4 runs"]
     assert '<progress value="2" max="4">' in shown[2]["text/html"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(14.4, "14 s"), (119, "119 s"), (121, "2 min"), (7300, "2 h")]
+)
+def test_what_is_left_is_said_in_a_unit_that_one_can_grasp(seconds, words):
+    assert progress._spelt(seconds) == words
