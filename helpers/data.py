@@ -284,7 +284,7 @@ def _check_choice(value: str, name: str, accepted: Sequence[str]) -> str:
 
 
 def _check_reviews(reviews: Sequence[np.ndarray]) -> list[np.ndarray]:
-    if not isinstance(reviews, (tuple, list, np.ndarray)):
+    if not isinstance(reviews, (tuple, list, np.ndarray)) or getattr(reviews, "ndim", 1) == 0:
         raise TypeError(f"reviews must be a sequence of arrays, received {type(reviews)}")
     if not len(reviews):
         raise ValueError("reviews must hold at least one review, received none")

@@ -201,7 +201,7 @@ def curves(
 
 
 def bands(
-    x: Sequence[float],
+    x: np.ndarray,
     groups: Mapping[str, np.ndarray],
     *,
     xlabel: str,
@@ -455,7 +455,9 @@ def boundary(axis: np.ndarray, probability: np.ndarray, *, ax: Axes | None = Non
         raise ValueError(f"axis must hold two or more rising values, received {shown(axis)}")
     z = _check_shares(probability, "probability").astype(float)
     if z.size != len(axis) ** 2:
-        raise ValueError(f"probability needs {len(axis)}² values, received shape {z.shape}")
+        raise ValueError(
+            f"probability needs {len(axis)}² values, the square of axis, received shape {z.shape}"
+        )
     z = z.reshape(len(axis), len(axis))
     ax = _axes(ax, width=4, height=4)
     two = mpl.colors.LinearSegmentedColormap.from_list("two", [CYCLE[0], "#ffffff", CYCLE[1]])
@@ -538,7 +540,8 @@ def thinned(kept: np.ndarray, sums: np.ndarray, mean: float, *, scale: float) ->
         >>> len(thinned(np.array([True, False]), np.array([0.0, 2.0]), 1.0, scale=2).axes)
         2
     """
-    kept, sums = _check_mask(kept, "kept", ndim=1), check_array(sums, "sums", ndim=1)
+    kept = _check_mask(kept, "kept", ndim=1)
+    sums = check_array(sums, "sums", ndim=1).astype(float)
     mean, scale = check_number(mean, "mean", above=0), check_number(scale, "scale")
     fig, axes = figure(1, 2, width=8.6, height=3.1)
     network([np.ones(3, bool), kept, np.ones(1, bool)], scale=scale, ax=axes[0])

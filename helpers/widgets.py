@@ -148,7 +148,7 @@ def choice(
     look = {"style": LABEL, "layout": {"width": CONTROL_WIDTH}}
     try:
         return widgets.Dropdown(options=options, description=name, **look, **picked)
-    except (TraitError, ValueError):
+    except (TraitError, TypeError, ValueError):
         raise ValueError(
             f"options must be names, or names with values, and value one of them; received "
             f"{shown(options)} and {shown(value)}"

@@ -554,11 +554,6 @@ def test_a_folder_that_cannot_be_made(tmp_path, folder):
         data.make_mirror(tmp_path / folder)
 
 
-def test_a_folder_that_is_no_path():
-    with pytest.raises(TypeError):
-        data.make_mirror(7)
-
-
 def test_the_command_says_what_is_wrong_without_a_traceback(web, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(sys, "argv", ["data", str(tmp_path / "mirror")])
     assert data._main() == 1
@@ -694,25 +689,6 @@ def test_counts_that_are_none(value):
     ):
         with pytest.raises((TypeError, ValueError), match="whole number of at least 1, received"):
             call()
-
-
-@pytest.mark.parametrize(
-    ("review", "vocabulary", "error"),
-    [
-        ([1, 3], ("a", "b"), ValueError),
-        ([-1], ("a", "b"), ValueError),
-        ([[1]], ("a", "b"), ValueError),
-        ([1.0], ("a", "b"), TypeError),
-        ("a", ("a", "b"), TypeError),
-        ([1], "ab", TypeError),
-        ([1], None, TypeError),
-        ([1], (3,), TypeError),
-        ([1], (), ValueError),
-    ],
-)
-def test_decode_refuses(review, vocabulary, error):
-    with pytest.raises(error):
-        data.decode(review, vocabulary)
 
 
 def test_words_of_the_sample():

@@ -34,13 +34,6 @@ def test_equal_values_have_no_width():
     assert evidence.difference([1, 1], [0, 0]) == evidence.Interval(1.0, 1.0, 1.0, 2)
 
 
-@pytest.mark.parametrize("values", [[], [1.0], [[1, 2]], ["a", "b"], [1, float("nan")], None])
-def test_bad_measurements_are_refused(values):
-    for call in (evidence.interval, lambda v: evidence.difference(v, [1, 2])):
-        with pytest.raises((TypeError, ValueError), match="received"):
-            call(values)
-
-
 def test_unmatched_pairs_are_refused():
     with pytest.raises(ValueError, match="received 2 and 3"):
         evidence.difference([1, 2], [1, 2, 3], paired=True)
@@ -78,8 +71,8 @@ def test_the_base_seed_comes_from_the_environment(monkeypatch, text, seed):
     assert evidence.base_seed() == seed
 
 
-@pytest.mark.parametrize("text", ["-1", "a", "1.5", ""])
+@pytest.mark.parametrize("text", ["-1", "a", "1.5", "", "²", "9" * 7, "9" * 5000])
 def test_a_bad_base_seed_is_refused(monkeypatch, text):
     monkeypatch.setenv("DROPOUT_SEED", text)
-    with pytest.raises(ValueError, match="DROPOUT_SEED"):
+    with pytest.raises(ValueError, match=r"DROPOUT_SEED must be .*received"):
         evidence.base_seed()

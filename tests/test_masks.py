@@ -13,7 +13,6 @@ from helpers import masks
 
 RATES = st.floats(0, 0.95)
 SHAPES = hnp.array_shapes(min_dims=1, max_dims=4, max_side=6)
-BAD_RATES = [-0.1, 1, 1.0, 1.5, float("nan"), float("inf"), "0.5", None, True, np.True_, [0.5], 1j]
 
 
 @given(RATES)
@@ -25,29 +24,6 @@ def test_rate_and_keep_prob_are_inverse(rate):
 def test_the_conversions_of_the_sources(keep_prob, rate):
     assert masks.rate_of_keep_prob(keep_prob) == rate
     assert masks.keep_prob_of_rate(rate) == keep_prob
-
-
-@pytest.mark.parametrize("rate", BAD_RATES)
-def test_bad_rates_are_refused_everywhere(rate):
-    rng, h, mask = np.random.default_rng(0), np.ones(3), np.ones(3, bool)
-    for call in (
-        lambda: masks.keep_prob_of_rate(rate),
-        lambda: masks.sample_mask((3,), rate, rng=rng),
-        lambda: masks.inverted_dropout(h, mask, rate),
-        lambda: masks.inverted_dropout_gradient(h, mask, rate),
-        lambda: masks.moments(h, rate),
-        lambda: masks.sampled_moments(h, rate, 5, rng=rng),
-        lambda: masks.thinned_networks(h, lambda rows: rows, rate),
-    ):
-        with pytest.raises((TypeError, ValueError), match=r"received .+"):
-            call()
-
-
-@pytest.mark.parametrize("keep_prob", [0, -0.1, 1.1, float("nan"), "1", True, None])
-def test_bad_keep_probs_are_refused(keep_prob):
-    for call in (masks.rate_of_keep_prob, lambda k: masks.paper_inference(np.ones(2), k)):
-        with pytest.raises((TypeError, ValueError), match="keep_prob"):
-            call(keep_prob)
 
 
 @given(SHAPES, RATES, st.data())
@@ -143,12 +119,6 @@ def test_all_masks_are_all_different():
     assert len({tuple(row) for row in rows}) == 64
 
 
-@pytest.mark.parametrize("units", [0, 17, -1, 2.5, "3", True])
-def test_bad_unit_counts_are_refused(units):
-    with pytest.raises((TypeError, ValueError), match="units"):
-        masks.all_masks(units)
-
-
 def softmax(z):
     e = np.exp(z - z.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
@@ -177,17 +147,6 @@ def test_weight_scaling_is_not_exact_with_a_relu_in_between():
 def test_a_predict_without_probabilities_is_refused():
     with pytest.raises(ValueError, match="probabilities"):
         masks.thinned_networks(np.ones(3), lambda h: h @ np.ones((3, 2)), 0.5)
-
-
-@pytest.mark.parametrize("h", [[], [float("nan")], ["a"], [[1], [1, 2]]])
-def test_bad_arrays_are_refused(h):
-    for call in (
-        lambda: masks.moments(h, 0.5),
-        lambda: masks.inverted_dropout(h, np.ones(1, bool), 0.5),
-        lambda: masks.paper_inference(h, 0.5),
-    ):
-        with pytest.raises((TypeError, ValueError), match=r"received|must be"):
-            call()
 
 
 def test_masks_must_be_boolean_and_fit():

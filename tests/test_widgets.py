@@ -56,12 +56,6 @@ def test_other_controls_have_their_kind():
     assert widgets.choice("shape", {"all": None, "one": 1}).label == "all"
 
 
-@pytest.mark.parametrize(("value", "maximum"), [(0.6, 0.5), (-0.1, 0.9), ("a", 0.9), (0.5, 1)])
-def test_bad_rates_are_refused(value, maximum):
-    with pytest.raises((TypeError, ValueError), match="received"):
-        widgets.rate_slider(value, maximum=maximum)
-
-
 def test_a_panel_without_controls_is_refused():
     with pytest.raises(ValueError, match="received none"):
         widgets.Panel(draw, {})
