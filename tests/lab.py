@@ -202,9 +202,13 @@ def drag(lesson: Lesson, seconds: float, every: float = 10) -> Dragged:
     done.settled = time.monotonic() - released
     page.wait_for_function(f"() => ({STATE})().status === 'idle'", timeout=60_000)
     _wait_for_zero(lesson)
-    done.figures = int(
-        lesson.ask("import matplotlib.pyplot; print(len(matplotlib.pyplot.get_fignums()))")
-    )
+    for _ in range(600):
+        # a last picture may still be under way: widgets are answered in a thread of their own
+        code = "import matplotlib.pyplot; print(len(matplotlib.pyplot.get_fignums()))"
+        done.figures = int(lesson.ask(code))
+        if not done.figures:
+            break
+        time.sleep(0.1)
     done.memory.append(kernel_mb(lesson))
     seen = page.evaluate("() => window.seen")
     done.sent, done.drawn, done.late = seen["sent"], seen["drawn"], seen["drawn"] - before
