@@ -167,10 +167,9 @@ def load(name: str, folder: Path | None = None) -> Record:
     advice = "make it again with `python -m helpers.results` and the notebook of that number"
     try:
         content = json.loads(path.read_text("utf-8"))
-        # a record written before there were checksums has none
-        digest = content.pop("sha256", None)
+        digest = content.pop("sha256")
         record = Record(**content)
-        if digest is not None and digest != _digest(record):
+        if digest != _digest(record):
             raise ValueError("its checksum does not match")
         _check(record, name)
     except FileNotFoundError as error:
