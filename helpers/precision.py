@@ -5,6 +5,7 @@ it, and several times slower on one that does not. It also rounds, so a result m
 bit for bit the result in float32: the choice is reported, and nothing changes until you apply it.
 """
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ import tensorflow as tf  # isort: skip
 POLICIES = ("float32", "mixed_bfloat16")
 # less is not worth the rounding, and too near to the noise of a busy machine
 WORTHWHILE = 1.3
+# holds oneDNN to older instructions, while TensorFlow goes by what the CPU has
+_LIMIT = "ONEDNN_MAX_CPU_ISA"
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,9 @@ def measure(
     try:
         keras.config.set_dtype_policy("float32")
         seconds = {"float32": _seconds(_built(build), x, y, steps)}
+        if _LIMIT in os.environ:
+            reason = f"{_LIMIT} is set, and TensorFlow may crash in mixed_bfloat16 under it"
+            return Choice("float32", seconds, reason)
         keras.config.set_dtype_policy("mixed_bfloat16")
         try:
             seconds["mixed_bfloat16"] = _seconds(_built(build), x, y, steps)

@@ -21,11 +21,13 @@ def build():
 
 def paced(monkeypatch, seconds):
     """Let a step take as long as `seconds` says of the policy that it is trained under."""
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     monkeypatch.setattr(precision, "_seconds", lambda model, *_: seconds[model.dtype_policy.name])
 
 
 def test_both_policies_are_timed_and_the_one_in_force_stays(monkeypatch):
     seen = []
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     monkeypatch.setattr(
         keras.Model,
         "train_on_batch",
@@ -36,6 +38,14 @@ def test_both_policies_are_timed_and_the_one_in_force_stays(monkeypatch):
     assert seen == ["float32"] * 3 + ["mixed_bfloat16"] * 3
     assert set(choice.seconds) == set(precision.POLICIES)
     assert keras.config.dtype_policy().name == "float32"
+
+
+def test_where_onednn_is_held_back_bfloat16_is_not_tried(monkeypatch):
+    paced(monkeypatch, {"float32": 0.3, "mixed_bfloat16": 0.1})
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    choice = precision.measure(build, X, Y)
+    assert (choice.name, set(choice.seconds)) == ("float32", {"float32"})
+    assert "ONEDNN_MAX_CPU_ISA is set" in str(choice)
 
 
 def test_it_trains_for_real():
@@ -64,6 +74,7 @@ def test_where_bfloat16_fails_it_is_float32_and_says_why(monkeypatch, error):
             raise error
         return 0.3
 
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     monkeypatch.setattr(precision, "_seconds", seconds)
     before = keras.config.dtype_policy()
     choice = precision.measure(build, X, Y)
