@@ -123,7 +123,7 @@ BFLOAT16 = pytest.param(
     "mixed_bfloat16",
     marks=pytest.mark.skipif(
         "ONEDNN_MAX_CPU_ISA" in os.environ,
-        reason="TensorFlow asks the processor, not oneDNN, for bfloat16, and crashes",
+        reason="TensorFlow asks the processor, not oneDNN, for 16-bit numbers, and crashes",
     ),
 )
 
