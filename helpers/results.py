@@ -1,8 +1,8 @@
 """Records of full-scale runs, and what they say beside a live run and a published figure.
 
 A notebook trains through `collect`. At sample scale that is all; at full scale every finished run
-is noted in results/NAME.json at once. One command runs a notebook at full scale and leaves its
-file alone:
+is noted at once in results/unfinished/, so that the cell goes on where it was interrupted. One
+command runs a notebook at full scale, leaves its file alone, and makes results/NAME.json:
 
     python -m helpers.results notebooks/07_case_imdb.ipynb
 
@@ -46,6 +46,7 @@ from helpers.files import written_whole
 from helpers.progress import Progress
 
 FOLDER = Path("results")  # a notebook runs in its own folder
+UNFINISHED = FOLDER / "unfinished"
 PACKAGES = ("tensorflow", "keras", "numpy")
 
 Run = Mapping[str, object]
@@ -80,11 +81,12 @@ def collect(
     seeds: Sequence[int],
     train: Callable[[object, int], Mapping[str, object]],
 ) -> dict[str, list[dict[str, object]]]:
-    """Train every variant once with each seed; at full scale, note each run in the record.
+    """Train every variant once with each seed; at full scale, note each run as it is finished.
 
-    Runs of one seed follow each other, so that a record cut short still compares the variants. When
-    a record is resumed, runs of another precision are trained again: a comparison across precisions
-    would compare the rounding too.
+    Runs of one seed follow each other, so that a record cut short still compares the variants. What
+    is noted is gone on from, and forgotten when all runs are done, unless the command of this
+    module keeps it as the record. Runs of another precision are trained again: a comparison
+    across precisions would compare the rounding too.
 
     Args:
         name: Name of the record, beginning with the number of the notebook.
@@ -98,7 +100,7 @@ def collect(
         Label to its runs, in the order of the seeds.
 
     Raises:
-        RecordError: If a record that is to be resumed cannot be read, or none can be written.
+        RecordError: If a record that is to be resumed cannot be read, or one cannot be written.
         TypeError: If an argument, or what `train` returns, is of another kind.
         ValueError: If there are no variants or seeds, a seed comes twice, the settings are not
             what JSON can hold, or a measured value is not finite.
@@ -120,7 +122,15 @@ def collect(
             f"collect needs variants and seeds, each seed once, received {[*variants]} and {seeds}"
         )
     full = os.environ.get("DROPOUT_SCALE") == "full"
-    done = _earlier(name, settings) if full and os.environ.get("DROPOUT_RESUME") else {}
+    recording = os.environ.get("DROPOUT_RECORD")  # set by this module's command
+    done = {}
+    if full and recording == "resume":
+        done = _earlier(name, settings, FOLDER)
+    elif full and not recording:
+        with contextlib.suppress(RecordError):  # notes that are broken or of other settings
+            done = _earlier(name, settings, UNFINISHED)
+            if done:
+                print(f"Going on after {len(done)} runs; delete {UNFINISHED} to start anew.")
 
     def runs() -> dict[str, list[dict[str, object]]]:
         return {
@@ -136,9 +146,15 @@ def collect(
             run = {key: _plain(value, f"train's {key}") for key, value in measured.items()}
             run["about"] = _about(seed, time.perf_counter() - started)
             done[label, seed] = run
-            if full:
-                _write(Record(name, settings, runs()))
+            if full and recording:
+                _write(Record(name, settings, runs()), FOLDER)
+            elif full:
+                with contextlib.suppress(RecordError):  # training can do without its notes
+                    _write(Record(name, settings, runs()), UNFINISHED)
             progress.show(count)
+    if full and not recording:
+        with contextlib.suppress(OSError):
+            (UNFINISHED / f"{name}.json").unlink(missing_ok=True)
     return runs()
 
 
@@ -412,9 +428,11 @@ def _about(seed: int, seconds: float) -> dict[str, object]:
     }
 
 
-def _earlier(name: str, settings: Mapping[str, object]) -> dict[tuple[str, int], dict]:
+def _earlier(
+    name: str, settings: Mapping[str, object], folder: Path
+) -> dict[tuple[str, int], dict]:
     try:
-        record = load(name)
+        record = load(name, folder)
     except RecordError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return {}
@@ -455,14 +473,14 @@ def _digest(record: Record) -> str:
     return hashlib.sha256(json.dumps(asdict(record)).encode()).hexdigest()
 
 
-def _write(record: Record) -> None:
-    path = FOLDER / f"{record.name}.json"
+def _write(record: Record, folder: Path) -> None:
+    path = folder / f"{record.name}.json"
     content = {**asdict(record), "sha256": _digest(record)}
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     # one curve a line
     text = re.sub(r"\[[-+\d.e,\s]*\]", lambda m: " ".join(m[0].split()), text) + "\n"
     try:
-        FOLDER.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as file:
             file.write(text.encode())
     except OSError as error:
@@ -496,7 +514,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("notebooks", nargs="+", type=Path)
     parser.add_argument("--resume", action="store_true", help="keep the runs already recorded")
     options = parser.parse_args(arguments)
-    wanted = {"DROPOUT_SCALE": "full", "DROPOUT_RESUME": "1" if options.resume else ""}
+    wanted = {
+        "DROPOUT_SCALE": "full",
+        "DROPOUT_RECORD": "resume" if options.resume else "new",
+    }
     failed = 0
     for path in options.notebooks:
         try:

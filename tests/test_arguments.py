@@ -601,7 +601,7 @@ def no_download(name):
 @pytest.fixture(autouse=True)
 def _nothing_is_trained_or_loaded(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    for variable in ("DROPOUT_SCALE", "DROPOUT_SEED", "DROPOUT_DATA_DIR", "DROPOUT_RESUME"):
+    for variable in ("DROPOUT_SCALE", "DROPOUT_SEED", "DROPOUT_DATA_DIR", "DROPOUT_RECORD"):
         monkeypatch.delenv(variable, raising=False)
     nbformat.write(
         nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("SETTINGS = {'full': {}}")]),

@@ -44,7 +44,7 @@ def os_error(name):
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch):
-    for name in ("DROPOUT_SCALE", "DROPOUT_DATA_DIR", "DROPOUT_RESUME", "JPY_SESSION_NAME"):
+    for name in ("DROPOUT_SCALE", "DROPOUT_DATA_DIR", "DROPOUT_RECORD", "JPY_SESSION_NAME"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -111,8 +111,7 @@ def record(folder, variants, seeds, *, resume=False, train=None):
         patch.setattr(results, "_about", lambda seed, seconds: ABOUT | {"seed": seed})
         patch.setattr(results, "_precision", lambda: ABOUT["precision"])
         patch.setenv("DROPOUT_SCALE", "full")
-        if resume:
-            patch.setenv("DROPOUT_RESUME", "1")
+        patch.setenv("DROPOUT_RECORD", "resume" if resume else "new")
         results.collect(
             "07_test",
             {"epochs": 2, "rates": [0.2, 0.5]},

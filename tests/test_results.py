@@ -22,7 +22,7 @@ SETTINGS = {"epochs": 2, "rates": [0.2, 0.5]}
 def full(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DROPOUT_SCALE", "full")
-    monkeypatch.delenv("DROPOUT_RESUME", raising=False)
+    monkeypatch.setenv("DROPOUT_RECORD", "new")
     return tmp_path / "results" / "07_test.json"
 
 
@@ -60,7 +60,7 @@ def test_progress_counts_the_runs_that_are_still_to_do(full, monkeypatch):
     seen = []
     monkeypatch.setattr(progress.Progress, "show", lambda self, done: seen.append(done))
     collect()
-    monkeypatch.setenv("DROPOUT_RESUME", "1")
+    monkeypatch.setenv("DROPOUT_RECORD", "resume")
     results.collect("07_test", SETTINGS, {"none": 0.0, "half": 0.5}, [3, 4, 5], train)
     assert seen == [1, 2, 3, 4, 1, 2]
 
@@ -77,7 +77,7 @@ def test_an_interrupted_run_keeps_what_there_is_and_resumes(full, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         collect(interrupted)
     assert [len(runs) for runs in results.load("07_test").runs.values()] == [1, 1]
-    monkeypatch.setenv("DROPOUT_RESUME", "1")
+    monkeypatch.setenv("DROPOUT_RECORD", "resume")
     resumed = collect(interrupted)
     assert calls == [(0.0, 3), (0.5, 3), (0.0, 4), (0.0, 4), (0.5, 4)]
     assert results.load("07_test").runs == resumed
@@ -87,7 +87,7 @@ def test_an_interrupted_run_keeps_what_there_is_and_resumes(full, monkeypatch):
 
 def test_a_resumed_record_never_mixes_precisions(full, monkeypatch):
     collect()
-    monkeypatch.setenv("DROPOUT_RESUME", "1")
+    monkeypatch.setenv("DROPOUT_RECORD", "resume")
     monkeypatch.setattr(results, "_precision", lambda: "mixed_bfloat16")
     calls = []
     collect(lambda rate, seed: calls.append(seed) or train(rate, seed))
@@ -95,6 +95,56 @@ def test_a_resumed_record_never_mixes_precisions(full, monkeypatch):
     record = results.load("07_test")
     used = {run["about"]["precision"] for runs in record.runs.values() for run in runs}
     assert used == {"mixed_bfloat16"}
+
+
+@pytest.fixture
+def reader(full, monkeypatch):
+    """Someone who runs the notebook at full scale and records nothing."""
+    collect()
+    monkeypatch.delenv("DROPOUT_RECORD")
+    return full.parent / "unfinished" / full.name
+
+
+def fails_at(count, calls):
+    def failing(rate, seed):
+        calls.append((rate, seed))
+        if len(calls) == count:
+            raise KeyboardInterrupt
+        return {"loss": [9.0, rate + seed]}
+
+    return failing
+
+
+def test_a_reader_goes_on_where_training_was_interrupted(reader, capsys):
+    recorded, calls = results.load("07_test"), []
+    with pytest.raises(KeyboardInterrupt):
+        collect(fails_at(3, calls))
+    runs = collect(fails_at(None, calls))
+    assert calls == [(0.0, 3), (0.5, 3), (0.0, 4), (0.0, 4), (0.5, 4)]
+    assert results.stack(runs["half"], "loss").tolist() == [[9.0, 3.5], [9.0, 4.5]]
+    assert "Going on after 2 runs; delete" in capsys.readouterr().out
+    assert results.load("07_test") == recorded
+    # nothing is left to go on from: the next time all is trained
+    assert not reader.exists()
+    collect(fails_at(None, calls))
+    assert len(calls) == 9
+
+
+@pytest.mark.parametrize("wrong", ["broken", "other settings"])
+def test_a_reader_starts_anew_if_the_notes_are_of_no_use(reader, wrong, capsys):
+    with pytest.raises(KeyboardInterrupt):
+        collect(fails_at(3, []), {"epochs": 3} if wrong == "other settings" else SETTINGS)
+    if wrong == "broken":
+        reader.write_bytes(reader.read_bytes()[:-20])
+    calls = []
+    collect(fails_at(None, calls))
+    assert len(calls) == 4
+    assert not capsys.readouterr().out
+
+
+def test_a_reader_can_train_where_nothing_can_be_written(reader):
+    reader.parent.write_text("a file in the way of the folder")
+    assert results.stack(collect()["half"], "test").tolist() == [0.5, 0.5]
 
 
 def test_without_resume_a_record_starts_anew(full):
@@ -199,7 +249,7 @@ def test_the_command_runs_a_notebook_at_full_scale_and_leaves_it_alone(tmp_path,
     nbformat.write(new_notebook(cells=[new_code_cell("1 / 0")]), path)
     assert results.main([str(path)]) == 1
     assert "ZeroDivisionError" in capfd.readouterr().out
-    assert "DROPOUT_RESUME" not in os.environ
+    assert "DROPOUT_RECORD" not in os.environ
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
