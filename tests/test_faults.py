@@ -665,6 +665,7 @@ class Cache(NamedTuple):
 def cache(tmp_path_factory):
     home = tmp_path_factory.mktemp("keras")
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DROPOUT_DATA_DIR", raising=False)  # set for the tests of the whole sets
         web = stand_ins.connect(patch, home)
         for name in data.CLASS_NAMES:
             stand_ins.serve(web, patch, name)
