@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
 from helpers.checks import check_number, check_path, check_type
 from helpers.files import written_whole
@@ -84,7 +84,8 @@ def run(
         TypeError: If an argument is of another kind.
         ValueError: If the path holds a null character, or the timeout is not above 0.
         FileNotFoundError: If there is no such notebook.
-        NotebookRefusedError: If it is no notebook, or a cell raises or writes to stderr.
+        NotebookRefusedError: If it is no notebook, or a cell raises, takes too long or writes
+            to stderr.
 
     Example:
         >>> run(Path("missing.ipynb"))
@@ -106,7 +107,7 @@ def run(
     )
     try:
         client.execute(env={**os.environ, **variables})
-    except CellExecutionError as error:
+    except (CellExecutionError, CellTimeoutError) as error:
         raise NotebookRefusedError(f"{path} was not saved: {error}") from error
     for index, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
@@ -128,8 +129,8 @@ def execute(path: Path, *, timeout: float | None = 600) -> None:
         TypeError: If an argument is of another kind.
         ValueError: If the path holds a null character, or the timeout is not above 0.
         FileNotFoundError: If there is no such notebook.
-        NotebookRefusedError: If it is no notebook, or a cell raises or writes to stderr; the file
-            stays as it was.
+        NotebookRefusedError: If it is no notebook, or a cell raises, takes too long or writes
+            to stderr; the file stays as it was.
         OSError: If it cannot be written.
 
     Example:

@@ -40,3 +40,9 @@ def test_a_run_that_fails_or_complains_is_not_saved(notebook, source, capsys):
     assert "was not saved" in capsys.readouterr().out
     assert path.read_bytes() == before
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_a_cell_that_takes_too_long_is_named_and_ends_the_run(notebook):
+    path = notebook("import time\ntime.sleep(60)")
+    with pytest.raises(execute.NotebookRefusedError, match=r"(?s)after 1 seconds.*time\.sleep"):
+        execute.run(path, timeout=1)
