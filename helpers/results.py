@@ -24,7 +24,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -424,7 +424,8 @@ def _about(seed: int, seconds: float) -> dict[str, object]:
         "precision": _precision(),
         "date": datetime.date.today().isoformat(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
-        "versions": {name: version(name) for name in PACKAGES},
+        # a package may be installed under another name: tensorflow-cpu, tensorflow-rocm
+        "versions": {name: import_module(name).__version__ for name in PACKAGES},
     }
 
 

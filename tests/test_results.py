@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+from importlib import metadata
 from pathlib import Path
 
 import nbformat
@@ -54,6 +56,19 @@ def test_a_sample_run_records_nothing(full, monkeypatch):
     monkeypatch.delenv("DROPOUT_SCALE")
     assert results.stack(collect()["half"], "test").tolist() == [0.5, 0.5]
     assert not full.parent.exists()
+
+
+def test_tensorflow_may_be_installed_under_another_name(full, monkeypatch):
+    real = metadata.distribution
+
+    def distribution(name):
+        if name == "tensorflow":  # as where tensorflow-cpu is installed
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(metadata, "distribution", distribution)
+    versions = collect()["half"][0]["about"]["versions"]
+    assert versions["tensorflow"] == sys.modules["tensorflow"].__version__
 
 
 def test_progress_counts_the_runs_that_are_still_to_do(full, monkeypatch):
