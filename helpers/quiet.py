@@ -4,7 +4,7 @@ TensorFlow's C++ code writes to the process's standard error while it loads, wha
 ``sys.stderr`` says. The messages are of no use to a reader and differ from machine to machine.
 
 Keras also imports scikit-learn, for its ``keras.wrappers``, which takes a second and 60 MB. It is
-kept from doing so: import scikit-learn first where you want the wrappers.
+kept from doing so: import `helpers.wrappers` where you want the wrappers.
 
 Example:
     >>> import helpers.quiet

@@ -54,25 +54,32 @@ def test_another_thread_holds_nothing():
         assert pool.submit(work).result() == ([], signal.default_int_handler)
 
 
-def test_an_interrupted_import_can_be_made_good():
-    code = """
+@pytest.mark.parametrize(
+    ("module", "when", "then"),
+    [
+        ("helpers.quiet", "tensorflow.python.framework.ops", "keras.layers.Dropout(0.5)"),
+        ("helpers.wrappers", "numpy.linalg", "keras.wrappers.SKLearnClassifier(print)"),
+    ],
+)
+def test_an_interrupted_import_can_be_made_good(module, when, then):
+    code = f"""
     import os, signal, sys, threading, time
     signal.signal(signal.SIGINT, signal.default_int_handler)
     def interrupt():
-        while 'tensorflow.python.framework.ops' not in sys.modules:
+        while {when!r} not in sys.modules:
             time.sleep(0.001)
         signal.raise_signal(signal.SIGINT)
     threading.Thread(target=interrupt, daemon=True).start()
     try:
-        import helpers.quiet
+        import {module}
     except KeyboardInterrupt:
         print("interrupted")
-    import helpers.quiet, keras
-    print(keras.ops.ones(2).numpy())
+    import {module}, keras
+    print(keras.ops.ones(2).numpy(), bool({then}))
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert (done.stdout, done.stderr) == ("interrupted\n[1. 1.]\n", "")
+    assert (done.stdout, done.stderr) == ("interrupted\n[1. 1.] True\n", "")
 
 
 def test_what_an_interrupted_layer_leaves_behind_is_not_complained_of(caplog):
