@@ -55,5 +55,10 @@ with interrupts.held(), _silent_stderr(), _not_found("sklearn"):
     # the first look for devices prints as well
     tf.config.list_logical_devices()
 
-# an interrupted recurrent layer leaves arrays behind, of which TensorFlow complains in a later cell
-tf.get_logger().addFilter(lambda record: "Object was never used" not in record.getMessage())
+_NO_HELP = (
+    # an interrupted recurrent layer leaves arrays behind, which shows in a later cell
+    "Object was never used",
+    # a cell that makes a new model each time it is run
+    "triggered tf.function retracing",
+)
+tf.get_logger().addFilter(lambda record: not any(text in record.getMessage() for text in _NO_HELP))
