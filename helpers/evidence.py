@@ -1,13 +1,16 @@
-"""Means with their intervals, and the table of claims that closes every lesson."""
+"""Means with their intervals, findings, and the table of claims that closes every lesson."""
 
 import html
+import json
 import os
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy import stats
 
-from helpers.checks import check_array, check_flag, check_type, shown
+REPLICATION = Path(__file__).parents[1] / "notebooks" / "results" / "replication.json"
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,13 @@ class Interval:
         n: How many values were measured.
 
     Example:
-        >>> str(Interval(0.786, 0.782, 0.790, 30))
-        '0.786 ± 0.004 (n = 30)'
+        >>> gain = Interval(0.0152, 0.0081, 0.0223, 50)
+        >>> print(gain)
+        0.015 (0.008 to 0.022)
+        >>> print(f"{gain:.1%}")
+        1.5% (0.8% to 2.2%)
+        >>> gain.above(0), gain.within(-0.01, 0.01)
+        (True, False)
     """
 
     mean: float
@@ -30,8 +38,24 @@ class Interval:
     high: float
     n: int
 
+    def above(self, limit: float) -> bool:
+        """Return whether the whole interval lies above `limit`."""
+        return self.low > limit
+
+    def below(self, limit: float) -> bool:
+        """Return whether the whole interval lies below `limit`."""
+        return self.high < limit
+
+    def within(self, low: float, high: float) -> bool:
+        """Return whether the whole interval lies between `low` and `high`."""
+        return low < self.low and self.high < high
+
+    def __format__(self, spec: str) -> str:
+        mean, low, high = (format(x, spec or ".3f") for x in (self.mean, self.low, self.high))
+        return f"{mean} ({low} to {high})"
+
     def __str__(self) -> str:
-        return f"{self.mean:.3f} ± {(self.high - self.low) / 2:.3f} (n = {self.n})"
+        return format(self, "")
 
 
 def interval(values: np.ndarray) -> Interval:
@@ -44,20 +68,21 @@ def interval(values: np.ndarray) -> Interval:
         The mean, both ends of the interval, and n.
 
     Raises:
-        TypeError: If the values are not numbers.
-        ValueError: If there are fewer than two, or one is not finite.
+        ValueError: If there are fewer than two values, or one is not finite.
 
     Source:
         Student (1908), The probable error of a mean.
 
     Example:
         >>> print(interval([0.70, 0.72, 0.74]))
-        0.720 ± 0.050 (n = 3)
+        0.720 (0.670 to 0.770)
     """
     values = _repeats(values, "values")
-    half = stdtrit(values.size - 1, 0.975) * values.std(ddof=1) / np.sqrt(values.size)
-    mean = values.mean()
-    return Interval(float(mean), float(mean - half), float(mean + half), values.size)
+    mean = float(values.mean())
+    if np.ptp(values) == 0:  # of equal values scipy's interval is NaN
+        return Interval(mean, mean, mean, values.size)
+    low, high = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    return Interval(mean, float(low), float(high), values.size)
 
 
 def difference(a: np.ndarray, b: np.ndarray, paired: bool = False) -> Interval:
@@ -72,30 +97,27 @@ def difference(a: np.ndarray, b: np.ndarray, paired: bool = False) -> Interval:
         The difference; n counts the values of the smaller side.
 
     Raises:
-        TypeError: If the values are not numbers, or `paired` is not a bool.
-        ValueError: If a side has fewer than two values, or pairs do not match.
+        ValueError: If a side has fewer than two values, one is not finite, or pairs do not match.
 
     Source:
         Welch (1947), The generalization of Student's problem, for unpaired values.
 
     Example:
         >>> print(difference([0.80, 0.82, 0.81], [0.70, 0.74, 0.72], paired=True))
-        0.090 ± 0.025 (n = 3)
+        0.090 (0.065 to 0.115)
     """
     a, b = _repeats(a, "a"), _repeats(b, "b")
-    if check_flag(paired, "paired"):
-        if a.size != b.size:
-            raise ValueError(
-                f"a and b need equally many values to be paired, received {a.size} and {b.size}"
-            )
+    if paired and a.size != b.size:
+        raise ValueError(
+            f"a and b need equally many values to be paired, received {a.size} and {b.size}"
+        )
+    if paired:
         return interval(a - b)
-    va, vb = a.var(ddof=1) / a.size, b.var(ddof=1) / b.size
-    mean = float(a.mean() - b.mean())
-    if va + vb == 0:
-        return Interval(mean, mean, mean, min(a.size, b.size))
-    df = (va + vb) ** 2 / (va**2 / (a.size - 1) + vb**2 / (b.size - 1))
-    half = float(stdtrit(df, 0.975) * np.sqrt(va + vb))
-    return Interval(mean, mean - half, mean + half, min(a.size, b.size))
+    mean, n = float(a.mean() - b.mean()), min(a.size, b.size)
+    if np.ptp(a) == np.ptp(b) == 0:
+        return Interval(mean, mean, mean, n)
+    low, high = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    return Interval(mean, float(low), float(high), n)
 
 
 def base_seed() -> int:
@@ -112,63 +134,97 @@ def base_seed() -> int:
         True
     """
     text = os.environ.get("DROPOUT_SEED", "0")
-    if not text.isdecimal() or len(text) > 6:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 6):
         raise ValueError(
-            f"DROPOUT_SEED must be a whole number from 0 to 999999, received {shown(text)}"
+            f"DROPOUT_SEED must be a whole number from 0 to 999999, received {text[:50]!r}"
         )
     return int(text)
 
 
-def _repeats(values: object, name: str) -> np.ndarray:
-    array = check_array(values, name, ndim=1).astype(float)
-    if array.size < 2:
-        raise ValueError(f"{name} needs at least two measurements, received {array.size}")
-    return array
+@dataclass(frozen=True)
+class Finding:
+    """One claim, what was measured, and whether that supports it.
+
+    Args:
+        claim: The sentence that is claimed.
+        measured: What the check looked at, in words.
+        holds: Whether it supports the claim.
+
+    Example:
+        >>> Finding("Dropout lowers the loss", "0.13 (0.09 to 0.17)", True)
+        Measured here. Dropout lowers the loss: 0.13 (0.09 to 0.17)
+    """
+
+    claim: str
+    measured: str
+    holds: bool
+
+    def __str__(self) -> str:
+        return f"{self.claim}: {self.measured}"
+
+    def __repr__(self) -> str:
+        return f"Measured here. {self}" + ("" if self.holds else " (so the claim does not hold)")
 
 
-@dataclass
 class Claims:
     """What a lesson claims, what it measured, and whether that holds.
 
+    Args:
+        lesson: Name of the lesson's file without its ending, to look up its replications.
+
     Example:
-        >>> claims = Claims()
-        >>> claims.add("two and two are four", 2 + 2, 2 + 2 == 4)
+        >>> claims = Claims("01_what_dropout_does")
+        >>> claims.add("Two and two are four", 2 + 2, 2 + 2 == 4)
+        Measured here. Two and two are four: 4
         >>> claims.verdict()
         1 of 1 claims hold
     """
 
-    _rows: list[tuple[str, str, bool]] = field(default_factory=list)
+    def __init__(self, lesson: str):
+        self.lesson = lesson
+        self.findings: dict[str, Finding] = {}
 
-    def add(self, claim: str, measured: object, holds: bool) -> None:
-        """Note one claim.
+    def add(self, claim: str, measured: object, holds: bool) -> Finding:
+        """Note one claim; a claim that is measured again replaces the first.
 
         Args:
-            claim: The sentence that is claimed.
-            measured: What this run measured; shown by its `str`.
+            claim: The sentence that is claimed, without figures that change with the seed.
+            measured: What this run measured and the check looked at; shown by its `str`.
             holds: Whether the measurement supports the claim.
 
+        Returns:
+            The finding: end a cell with it, or hand it to `plots.show` as a figure's title.
+
         Raises:
-            TypeError: If `claim` is not a string, or `holds` is not a bool.
+            TypeError: If `holds` is not a bool; NaN or an array would pass for true.
 
         Example:
-            >>> Claims().add("one is positive", 1, 1 > 0)
+            >>> gain = interval([0.01, 0.02, 0.03])
+            >>> Claims("").add("Dropout raises the accuracy", gain, gain.above(-0.01))
+            Measured here. Dropout raises the accuracy: 0.020 (-0.005 to 0.045)
         """
-        check_type(claim, "claim", str)
-        # NaN and arrays of one value would pass for true
-        holds = check_flag(holds, "holds")
-        self._rows = [row for row in self._rows if row[0] != claim]
-        self._rows.append((claim, str(measured), holds))
+        if not isinstance(holds, (bool, np.bool_)):
+            raise TypeError(f"holds must be a bool, received {type(holds).__name__}")
+        self.findings[claim] = Finding(claim, str(measured), bool(holds))
+        return self.findings[claim]
 
-    def table(self) -> "ClaimsTable":
-        """Return the claims so far as a table for the notebook to show.
+    def table(self) -> "Table":
+        """Return the claims so far, with how often each held in runs that nobody looked at.
 
         Example:
-            >>> claims = Claims()
-            >>> claims.add("one is positive", 1, True)
-            >>> print(claims.table())
-            yes | one is positive | 1
+            >>> claims = Claims("01_what_dropout_does")
+            >>> _ = claims.add("One is positive", 1, True)
+            >>> len(claims.table().rows)
+            1
         """
-        return ClaimsTable(tuple(self._rows))
+        recorded = replications(self.lesson)
+        runs = max((one["of"] for one in recorded.values()), default=20)
+        rows = []
+        for f in self.findings.values():
+            again = recorded.get(f.claim)
+            held = f"{again['held']} of {again['of']}" if again else "not recorded"
+            rows.append((f.claim, f.measured, "yes" if f.holds else "no", held))
+        return Table(("Claim", "Measured", "Holds", f"Held in {runs} other runs"), rows)
 
     def verdict(self) -> None:
         """Print how many claims hold, and fail if one does not.
@@ -178,48 +234,74 @@ class Claims:
             ValueError: If nothing was claimed.
 
         Example:
-            >>> claims = Claims()
-            >>> claims.add("one is positive", 1, True)
+            >>> claims = Claims("01_what_dropout_does")
+            >>> _ = claims.add("One is positive", 1, True)
             >>> claims.verdict()
             1 of 1 claims hold
         """
-        if not self._rows:
+        if not self.findings:
             raise ValueError("no claims were added: a verdict needs at least one")
-        failed = [f"{claim} (measured: {value})" for claim, value, holds in self._rows if not holds]
+        failed = [
+            f"{f.claim} (measured: {f.measured})" for f in self.findings.values() if not f.holds
+        ]
         if failed:
             raise AssertionError("these claims do not hold: " + "; ".join(failed))
-        print(f"{len(self._rows)} of {len(self._rows)} claims hold")
+        print(f"{len(self.findings)} of {len(self.findings)} claims hold")
+
+
+def replications(lesson: str) -> dict[str, dict[str, int]]:
+    """Return in how many runs with other base seeds each claim of a lesson held.
+
+    Args:
+        lesson: Name of the lesson's file without its ending.
+
+    Returns:
+        Each claim to its `held` and `of`; empty where nothing is recorded.
+
+    Example:
+        >>> replications("99_no_such_lesson")
+        {}
+    """
+    if not REPLICATION.exists():
+        return {}
+    return json.loads(REPLICATION.read_text("utf-8"))["lessons"].get(lesson, {})
 
 
 @dataclass(frozen=True)
-class ClaimsTable:
-    """Claims as a notebook shows them.
+class Table:
+    """A table that a notebook shows.
 
     Args:
-        rows: One (claim, measured, holds) each.
+        header: Titles of the columns.
+        rows: As many cells each; shown by their `str`.
 
     Example:
-        >>> print(ClaimsTable((("one is positive", "1", True),)))
-        yes | one is positive | 1
+        >>> print(Table(("rate", "loss"), [(0.5, interval([1.0, 1.2]))]))
+        rate | loss
+        0.5 | 1.100 (-0.171 to 2.371)
     """
 
-    rows: tuple[tuple[str, str, bool], ...]
+    header: Sequence[str]
+    rows: Sequence[Sequence[object]]
 
-    def __str__(self) -> str:
-        return "\n".join(f"{_yes(holds)} | {claim} | {value}" for claim, value, holds in self.rows)
-
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return "\n".join(" | ".join(map(str, row)) for row in (self.header, *self.rows))
 
     def _repr_html_(self) -> str:
-        left = 'style="text-align:left"'
-        body = "".join(
-            f"<tr><td {left}>{html.escape(claim)}</td><td {left}>{html.escape(value)}</td>"
-            f"<td {left}>{_yes(holds)}</td></tr>"
-            for claim, value, holds in self.rows
+        def line(tag: str, row: Sequence[object]) -> str:
+            cells = (f'<{tag} style="text-align:left">{html.escape(str(c))}</{tag}>' for c in row)
+            return f"<tr>{''.join(cells)}</tr>"
+
+        body = "".join(line("td", row) for row in self.rows)
+        return f"<table><thead>{line('th', self.header)}</thead><tbody>{body}</tbody></table>"
+
+
+def _repeats(values: np.ndarray, name: str) -> np.ndarray:
+    values = np.asarray(values, float)
+    if values.ndim != 1 or values.size < 2 or not np.isfinite(values).all():
+        raise ValueError(
+            f"{name} must hold at least two finite measurements along one axis, "
+            f"received shape {values.shape}"
+            + ("" if np.isfinite(values).all() else " with NaN or infinity in it")
         )
-        head = "".join(f"<th {left}>{title}</th>" for title in ("Claim", "Measured", "Holds"))
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _yes(holds: bool) -> str:
-    return "yes" if holds else "no"
+    return values

@@ -2,10 +2,11 @@
 
 import base64
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from IPython.display import Markdown, display
+from IPython.display import display
 
 from helpers import interrupts
 from helpers.checks import (
@@ -16,7 +17,7 @@ from helpers.checks import (
     check_type,
     shown,
 )
-from helpers.evidence import interval
+from helpers.evidence import Finding, interval
 
 # what is interrupted halfway through this import cannot be imported again
 with interrupts.held():
@@ -46,8 +47,9 @@ STYLE = {
     "figure.dpi": DPI,
     "savefig.dpi": DPI,
     "figure.constrained_layout.use": True,
-    "font.size": 10.0,
-    "axes.titlesize": 10.5,
+    "font.size": 12.0,
+    "axes.titlesize": 12.0,
+    "figure.titlesize": 13.0,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -111,33 +113,40 @@ def png(fig: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def show(fig: Figure, conclusion: str) -> None:
-    """Show a figure with the sentence that states its conclusion, and close it.
+def show(fig: Figure, finding: str | Finding) -> None:
+    """Show a figure under the sentence that states its finding, and close it.
 
-    The sentence is the picture's text alternative and stands below it.
+    The sentence is the figure's title and the picture's text alternative.
 
     Args:
-        fig: The figure.
-        conclusion: One sentence: what the figure shows.
+        fig: The figure; every visible Axes must have something in it.
+        finding: One sentence, or what `Claims.add` returns: then what was measured follows it.
 
     Raises:
-        TypeError: If `fig` is not a figure, or the conclusion not a string.
-        ValueError: If the conclusion is empty.
+        ValueError: If the sentence is empty, or an Axes is.
 
     Example:
         >>> show(figure()[0], " ")
         Traceback (most recent call last):
-        ValueError: a figure needs its conclusion in words, received ' '
+        ValueError: a figure needs its finding in words, received ' '
     """
-    if not check_type(conclusion, "conclusion", str).strip():
-        raise ValueError(f"a figure needs its conclusion in words, received {conclusion!r}")
+    title = str(finding)
+    if not title.strip():
+        raise ValueError(f"a figure needs its finding in words, received {title!r}")
+    empty = [ax for ax in fig.axes if ax.axison and not ax.has_data()]
+    if empty or not fig.axes:
+        raise ValueError(f"a figure needs content, received {len(empty)} empty axes")
+    with mpl.rc_context(STYLE):
+        characters = int(fig.get_size_inches()[0] * 10.5)
+        fig.suptitle("\n".join(textwrap.wrap(title, characters)), x=0.01, ha="left")
     picture = base64.b64encode(png(fig)).decode()
+    # measured figures differ from machine to machine: the picture and its alt text carry them
+    words = finding.claim if isinstance(finding, Finding) else title
     display(
-        {"image/png": picture, "text/plain": conclusion},
+        {"image/png": picture, "text/plain": words},
         raw=True,
-        metadata={"image/png": {"alt": conclusion}},
+        metadata={"image/png": {"alt": title}},
     )
-    display(Markdown(f"*{conclusion}*"))
 
 
 def curves(
