@@ -1,6 +1,18 @@
-"""What the notebooks lean on: data, drawing, loops and widget plumbing.
+"""What the notebooks lean on, in the order in which you meet it. Nothing is imported here.
 
-Nothing is imported here, so ``import helpers`` costs milliseconds; take the module that you need.
+masks         the arithmetic of dropout in NumPy: masks, scaling, moments, thinned networks
+plots         drawing: arrays or histories in, figures out
+widgets       panels: a slider, a picture, a sentence that says what it shows
+evidence      intervals, findings, and the table of claims
+exercises     instant answers to the exercises
+environment   is this machine ready?
+data          the data sets: bundled samples, whole sets, an offline mirror
+training      train one Keras model for many epochs, fast
+sweeps        train many small networks at once
+layers        the few Keras layers that the course needs and Keras lacks
+records       full-scale runs: load, resume, compare with what was published
+
+`_engine` is machinery that no lesson imports; `authors` holds what authors run.
 
 Example:
     >>> from helpers import masks

@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 from nbclient.exceptions import DeadKernelError
 
-from helpers.execute import NotebookRefusedError, run
+from helpers.authors.execute import NotebookRefusedError, run
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SECONDS_BETWEEN_LOOKS = 0.05
