@@ -1,9 +1,10 @@
 """How our way compares with the sources' way, both measured in this run.
 
-    python tests/benchmark.py [--json FILE] [--only WORD]
+    python tests/benchmark.py [--all] [--json FILE] [--only WORD]
 
 A row is one function with the decorator `row`: it returns how many seconds each way took, repeat by
-repeat. Times of the sources' way that come from fewer epochs, scaled up, are marked as such.
+repeat. Times of the sources' way that come from fewer epochs, scaled up, are marked as such. The
+rows by default take about three minutes; --all adds those that take long.
 """
 
 import argparse
@@ -22,9 +23,10 @@ from memory import NOTEBOOKS
 from memory import measure as measure_memory
 
 ROWS: dict[str, Callable[[], dict]] = {}
+LONG: set[str] = set()
 
 
-def row(title: str) -> Callable:
+def row(title: str, long: bool = False) -> Callable:
     """Register a function as the row `title`.
 
     It returns {"ours": [...], "theirs": [...], "unit": "s", "note": "..."}; all but "ours" may be
@@ -34,6 +36,8 @@ def row(title: str) -> Callable:
 
     def register(function: Callable[[], dict]) -> Callable[[], dict]:
         ROWS[title] = function
+        if long:
+            LONG.add(title)
         return function
 
     return register
@@ -58,9 +62,7 @@ def circles() -> tuple:
 
 @row("circles: 500 units, dropout 0.4, 4,000 epochs, validation each epoch")
 def circles_fit() -> dict:
-    import helpers.quiet  # noqa: F401, I001
-    import keras
-
+    from helpers._engine.backend import keras
     from helpers.training import fit
 
     epochs, measured = 4000, 60
@@ -88,8 +90,8 @@ def circles_fit() -> dict:
     return {"ours": ours, "theirs": theirs, "start": start, "note": note}
 
 
-def circles_network(rate: float) -> "keras.Model":  # noqa: F821
-    import keras
+def circles_network(rate: float) -> object:
+    from helpers._engine.backend import keras
 
     layers = keras.layers
     net = [layers.Dense(500, "relu"), layers.Dropout(rate), layers.Dense(1, "sigmoid")]
@@ -102,7 +104,6 @@ def sweep_circles(rates: int, seeds: int) -> dict:
     """Train rates x seeds networks for 4,000 epochs; wants a process of its own, for its memory."""
     import resource
 
-    import helpers.quiet  # noqa: F401
     from helpers import sweeps
 
     peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # noqa: E731
@@ -115,7 +116,6 @@ def sweep_circles(rates: int, seeds: int) -> dict:
 
 
 def _sweep_row(rates: int, seeds: int) -> dict:
-    import helpers.quiet  # noqa: F401
 
     epochs, measured = 4000, 60
     x, y, _ = circles()
@@ -135,9 +135,10 @@ def _sweep_row(rates: int, seeds: int) -> dict:
 
 
 for _rates, _seeds in ((1, 1), (1, 10), (10, 10), (10, 30), (10, 100)):
-    row(f"{_rates * _seeds:,} networks in one sweep: circles, 500 units, dropout, 4,000 epochs")(
-        functools.partial(_sweep_row, _rates, _seeds)
-    )
+    row(
+        f"{_rates * _seeds:,} networks in one sweep: circles, 500 units, dropout, 4,000 epochs",
+        long=_rates * _seeds not in (1, 300),
+    )(functools.partial(_sweep_row, _rates, _seeds))
 
 
 def _import(module: str) -> list[float]:
@@ -152,9 +153,9 @@ def import_helpers() -> dict:
     return {"ours": _import("helpers")}
 
 
-@row("import helpers.quiet, against import keras")
-def import_quiet() -> dict:
-    return {"ours": _import("helpers.quiet"), "theirs": _import("keras")}
+@row("import helpers.training, with Keras, against import keras")
+def import_training() -> dict:
+    return {"ours": _import("helpers.training"), "theirs": _import("keras")}
 
 
 @row("IMDB: 25,000 reviews of the whole training set to a 1,000-column matrix")
@@ -180,13 +181,12 @@ def imdb_matrix() -> dict:
 
 
 @row(
-    "CIFAR-10: one epoch of 40,000 in batches of 250, the ConvNet of the source, without validation"
+    "CIFAR-10: one epoch of 40,000 in batches of 250, the ConvNet of the source, without validation",
+    long=True,
 )
 def cifar10_epoch() -> dict:
-    import helpers.quiet  # noqa: F401, I001
-    import keras
-
-    from helpers import data, precision
+    from helpers import data, training
+    from helpers._engine.backend import keras
     from helpers.training import fit
 
     sample = data.load("cifar10", "sample")
@@ -260,7 +260,7 @@ def _drag_row(name: str) -> dict:
 
 
 for _name in ("06_case_circles", "08_case_fashion_mnist"):
-    row(f"drag the slider of {_name} for a minute: from letting go to the last picture")(
+    row(f"drag the slider of {_name} for a minute: from letting go to the last picture", long=True)(
         functools.partial(_drag_row, _name)
     )
 
@@ -271,12 +271,14 @@ def _memory_row(path: Path) -> dict:
 
 
 for _path in sorted(NOTEBOOKS.glob("*.ipynb")):
-    row(f"peak memory of the kernel of {_path.stem}")(functools.partial(_memory_row, _path))
+    row(f"peak memory of the kernel of {_path.stem}", long=True)(
+        functools.partial(_memory_row, _path)
+    )
 
 
-@row("whole suite: python -m pytest --nbval")
+@row("whole suite: python -m pytest -n 2 --nbval", long=True)
 def suite() -> dict:
-    command = [sys.executable, "-m", "pytest", "--nbval", "-q"]
+    command = [sys.executable, "-m", "pytest", "-n", "2", "--nbval", "-q"]
     return {"ours": [seconds(lambda: subprocess.run(command, cwd=NOTEBOOKS.parent, check=True))]}
 
 
@@ -284,11 +286,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", metavar="FILE", help="also write every repeat to this file")
     parser.add_argument("--only", default="", metavar="WORD", help="rows whose title has this word")
+    parser.add_argument("--all", action="store_true", help="the rows that take long as well")
     options = parser.parse_args()
     results = {}
     print(f"{'ours':>10} {'theirs':>10} {'ratio':>7} {'start':>10} {'ratio':>7}  row (medians)")
     for title, measure in ROWS.items():
-        if options.only not in title:
+        if options.only not in title or (title in LONG and not (options.all or options.only)):
             continue
         result = results[title] = {"unit": "s"} | measure()
         ours, theirs = median(result["ours"]), median(result.get("theirs", [float("nan")]))
