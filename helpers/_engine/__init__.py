@@ -1,0 +1,1 @@
+"""Machinery that no lesson imports: quiet TensorFlow, checks, progress, the compiled programs."""

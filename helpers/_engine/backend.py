@@ -1,0 +1,46 @@
+"""TensorFlow and Keras, loaded without their start-up messages.
+
+Lessons import their helpers first and then say ``import keras``; helpers import both from here.
+
+Example:
+    >>> from helpers._engine.backend import keras, tf
+    >>> keras.backend.backend()
+    'tensorflow'
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+__all__ = ["keras", "tf"]
+
+if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
+    raise ImportError(
+        "this course runs on TensorFlow, but the environment variable KERAS_BACKEND is "
+        f"{os.environ['KERAS_BACKEND']!r}: set it to 'tensorflow' or unset it, and restart Python"
+    )
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Send file descriptor 2 nowhere: C++ writes to it whatever `sys.stderr` is."""
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "w") as null:
+            os.dup2(null.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+with _silent_stderr():
+    import keras
+    import tensorflow as tf
+
+    tf.config.list_logical_devices()  # the first look for devices prints as well
+
+# the remains of an interrupted recurrent layer; a cell that makes new models each time it is run
+_NO_HELP = ("Object was never used", "triggered tf.function retracing")
+tf.get_logger().addFilter(lambda record: not any(text in record.getMessage() for text in _NO_HELP))
