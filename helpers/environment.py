@@ -10,9 +10,7 @@ from helpers import data
 from helpers.evidence import Table
 
 NEEDED_GB = 1.0
-Row = tuple[
-    str, str, str, bool
-]  # what is needed, what is accepted, what was found, whether it fits
+Row = tuple[str, str, str, bool]  # what is needed, accepted, found; whether it fits
 
 
 class Environment(Table):
