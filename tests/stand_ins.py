@@ -1,6 +1,7 @@
 """Small stand-ins for the data sets, for their files, and for what Keras downloads."""
 
 import dataclasses
+import functools
 import gzip
 import hashlib
 import io
@@ -71,6 +72,7 @@ def with_checksum(arrays):
     return arrays | {"sha256": np.frombuffer(bytes.fromhex(data._digest(arrays)), np.uint8)}
 
 
+@functools.cache
 def samples(name):
     """Return the files of a small bundled sample, and their checksums."""
     arrays, files = fake(name), {}
