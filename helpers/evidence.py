@@ -239,13 +239,13 @@ def replications(lesson: str) -> dict[str, dict[str, Any]]:
     Returns:
         Each claim to its `held` and `of`; empty where nothing is recorded.
     """
-    return _recorded().get(lesson, {"claims": {}})["claims"]
+    return recorded().get(lesson, {"claims": {}})["claims"]
 
 
 def replication_summary() -> "Table":
     """Return how often the claims of each lesson held in runs with other base seeds."""
     rows = []
-    for lesson, entry in sorted(_recorded().items()):
+    for lesson, entry in sorted(recorded().items()):
         held, runs = [one["held"] for one in entry["claims"].values()], len(entry["seeds"])
         rows.append(
             (lesson, len(held), runs, held.count(runs), f"{min(held, default=0)} of {runs}")
@@ -253,8 +253,8 @@ def replication_summary() -> "Table":
     return Table(("Lesson", "Claims", "Other runs", "Held in all", "The least"), rows)
 
 
-def _recorded() -> dict[str, Any]:
-    """Return the lessons of the replication record."""
+def recorded() -> dict[str, Any]:
+    """Return the replication record: each lesson to its seeds, date, versions and claims."""
     if not REPLICATION.exists():
         return {}
     return json.loads(REPLICATION.read_text("utf-8"))["lessons"]
