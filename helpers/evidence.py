@@ -3,14 +3,16 @@
 import html
 import json
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
-REPLICATION = Path(__file__).parents[1] / "notebooks" / "results" / "replication.json"
+REPLICATION = Path(__file__).resolve().parents[1] / "notebooks" / "results" / "replication.json"
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,7 @@ def interval(values: np.ndarray) -> Interval:
         0.720 (0.670 to 0.770)
     """
     values = _repeats(values, "values")
-    mean = float(values.mean())
-    if np.ptp(values) == 0:  # of equal values scipy's interval is NaN
-        return Interval(mean, mean, mean, values.size)
-    low, high = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
-    return Interval(mean, float(low), float(high), values.size)
+    return _tested(values.mean(), stats.ttest_1samp, values, popmean=0.0)
 
 
 def difference(a: np.ndarray, b: np.ndarray, paired: bool = False) -> Interval:
@@ -113,11 +111,7 @@ def difference(a: np.ndarray, b: np.ndarray, paired: bool = False) -> Interval:
         )
     if paired:
         return interval(a - b)
-    mean, n = float(a.mean() - b.mean()), min(a.size, b.size)
-    if np.ptp(a) == np.ptp(b) == 0:
-        return Interval(mean, mean, mean, n)
-    low, high = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
-    return Interval(mean, float(low), float(high), n)
+    return _tested(a.mean() - b.mean(), stats.ttest_ind, a, b, equal_var=False)
 
 
 def base_seed() -> int:
@@ -209,14 +203,7 @@ class Claims:
         return self.findings[claim]
 
     def table(self) -> "Table":
-        """Return the claims so far, with how often each held in runs that nobody looked at.
-
-        Example:
-            >>> claims = Claims("01_what_dropout_does")
-            >>> _ = claims.add("One is positive", 1, True)
-            >>> len(claims.table().rows)
-            1
-        """
+        """Return the claims so far, with how often each held in runs that nobody looked at."""
         recorded = replications(self.lesson)
         runs = max((one["of"] for one in recorded.values()), default=20)
         rows = []
@@ -232,12 +219,6 @@ class Claims:
         Raises:
             AssertionError: Naming each claim that does not hold, and what was measured.
             ValueError: If nothing was claimed.
-
-        Example:
-            >>> claims = Claims("01_what_dropout_does")
-            >>> _ = claims.add("One is positive", 1, True)
-            >>> claims.verdict()
-            1 of 1 claims hold
         """
         if not self.findings:
             raise ValueError("no claims were added: a verdict needs at least one")
@@ -249,7 +230,7 @@ class Claims:
         print(f"{len(self.findings)} of {len(self.findings)} claims hold")
 
 
-def replications(lesson: str) -> dict[str, dict[str, int]]:
+def replications(lesson: str) -> dict[str, dict[str, Any]]:
     """Return in how many runs with other base seeds each claim of a lesson held.
 
     Args:
@@ -257,14 +238,26 @@ def replications(lesson: str) -> dict[str, dict[str, int]]:
 
     Returns:
         Each claim to its `held` and `of`; empty where nothing is recorded.
-
-    Example:
-        >>> replications("99_no_such_lesson")
-        {}
     """
+    return recorded().get(lesson, {"claims": {}})["claims"]
+
+
+def replication_summary() -> "Table":
+    """Return how often the claims of each lesson held in runs with other base seeds."""
+    rows = []
+    for lesson, entry in sorted(recorded().items()):
+        held, runs = [one["held"] for one in entry["claims"].values()], len(entry["seeds"])
+        rows.append(
+            (lesson, len(held), runs, held.count(runs), f"{min(held, default=0)} of {runs}")
+        )
+    return Table(("Lesson", "Claims", "Other runs", "Held in all", "The least"), rows)
+
+
+def recorded() -> dict[str, Any]:
+    """Return the replication record: each lesson to its seeds, date, versions and claims."""
     if not REPLICATION.exists():
         return {}
-    return json.loads(REPLICATION.read_text("utf-8"))["lessons"].get(lesson, {})
+    return json.loads(REPLICATION.read_text("utf-8"))["lessons"]
 
 
 @dataclass(frozen=True)
@@ -294,6 +287,17 @@ class Table:
 
         body = "".join(line("td", row) for row in self.rows)
         return f"<table><thead>{line('th', self.header)}</thead><tbody>{body}</tbody></table>"
+
+
+def _tested(mean: float, test: Callable, *samples: np.ndarray, **options: object) -> Interval:
+    """Return a mean with the interval of a scipy test."""
+    low = high = mean
+    if any(np.ptp(sample) for sample in samples):  # of equal values scipy's interval is NaN
+        with warnings.catch_warnings():
+            # "precision loss": nearly equal values, as paired accuracies are now and then
+            warnings.simplefilter("ignore", RuntimeWarning)
+            low, high = test(*samples, **options).confidence_interval(0.95)
+    return Interval(float(mean), float(low), float(high), min(map(len, samples)))
 
 
 def _repeats(values: np.ndarray, name: str) -> np.ndarray:

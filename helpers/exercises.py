@@ -1,20 +1,22 @@
 """Instant answers to the exercises: each is computed when asked, none is written down."""
 
 import math
-import numbers
-import sys
+import operator
 from collections.abc import Callable
+from decimal import Decimal
 from typing import NamedTuple
 
+import numpy as np
+
 from helpers import masks
-from helpers.checks import check_type, shown
+from helpers._engine.checks import check_choice, shown
 
 
 class Exercise(NamedTuple):
-    """One exercise: how its answer is found, and a nudge for a reader who missed it.
+    """One exercise.
 
     Args:
-        solve: Computes the answer: a number, a bool or a string.
+        solve: Computes the answer: an int (a count), another number, or a string.
         hint: What to look at again, without the answer.
     """
 
@@ -25,25 +27,19 @@ class Exercise(NamedTuple):
 EXERCISES = {
     # 1 · What dropout does
     "01.1": Exercise(
-        lambda: masks.moments([3.0], 0.8)[1][0],
-        "The variance is h² · rate / (1 − rate).",
+        lambda: masks.moments([3.0], 0.8)[1][0], "The variance is h² · rate / (1 − rate)."
     ),
     "01.2": Exercise(
         lambda: masks.keep_prob_of_rate(0.25) / 0.25,
         "A share 1 − rate of the units survives, and each is multiplied by 1/rate.",
     ),
-    "01.3": Exercise(
-        lambda: len(masks.all_masks(10)),
-        "Each unit is either there or not.",
-    ),
+    "01.3": Exercise(lambda: len(masks.all_masks(10)), "Each unit is either there or not."),
     # 2 · Rate or p
     "02.1": Exercise(
-        lambda: masks.rate_of_keep_prob(0.9),
-        "The paper's p keeps; Keras's rate drops.",
+        lambda: masks.rate_of_keep_prob(0.9), "The paper's p keeps; Keras's rate drops."
     ),
     "02.2": Exercise(
-        lambda: 32 * 64,
-        "An axis of 1 in noise_shape is drawn once; multiply the other axes.",
+        lambda: 32 * 64, "An axis of 1 in noise_shape is drawn once; multiply the other axes."
     ),
     "02.3": Exercise(
         lambda: masks.keep_prob_of_rate(0.5),
@@ -64,12 +60,10 @@ EXERCISES = {
     ),
     # 4 · Dropout in ConvNets
     "04.1": Exercise(
-        lambda: 32 * 32,
-        "One draws for every number in every map, the other once for each map.",
+        lambda: 32 * 32, "One draws for every number in every map, the other once for each map."
     ),
     "04.2": Exercise(
-        lambda: 2 * (1 - 0.5**4),
-        "The maximum is 2 as soon as one of the four survives.",
+        lambda: 2 * (1 - 0.5**4), "The maximum is 2 as soon as one of the four survives."
     ),
     "04.3": Exercise(
         lambda: (0.5 / masks.keep_prob_of_rate(0.2) - 1 / math.tau) / (0.5 - 1 / math.tau),
@@ -81,18 +75,13 @@ EXERCISES = {
         "A unit that remembers must be kept at every one of the steps.",
     ),
     "05.2": Exercise(
-        lambda: 32 * 50 * 64,
-        "Dropout in front of the layer draws for every number of the tensor.",
+        lambda: 32 * 50 * 64, "Dropout in front of the layer draws for every number of the tensor."
     ),
     "05.3": Exercise(
-        lambda: "h",
-        "Which of the two states do the gates protect, and which do they only look at?",
+        lambda: "h", "Which of the two states do the gates protect, and which do they only look at?"
     ),
     # 6 · Case study: two circles
-    "06.1": Exercise(
-        lambda: 1 / 70,
-        "One point of the test set, as a share of all of them.",
-    ),
+    "06.1": Exercise(lambda: 1 / 70, "One point of the test set, as a share of all of them."),
     "06.2": Exercise(
         lambda: 2 * 500 + 500 + 500 + 1,
         "Each hidden unit has two weights in, a bias, and one weight out; the output has a bias.",
@@ -103,8 +92,7 @@ EXERCISES = {
         "Every unit has one weight for each of its inputs, and a bias.",
     ),
     "07.2": Exercise(
-        lambda: 80 * masks.keep_prob_of_rate(0.2),
-        "A rate of 0.2 drops one word in five.",
+        lambda: 80 * masks.keep_prob_of_rate(0.2), "A rate of 0.2 drops one word in five."
     ),
     "07.3": Exercise(
         lambda: sum(rank + 3 < 5000 for rank in range(1, 5000)),
@@ -116,8 +104,7 @@ EXERCISES = {
         "Divide the rows that are left by 32, round up, and multiply by the epochs.",
     ),
     "08.2": Exercise(
-        lambda: masks.keep_prob_of_rate(0.2) ** 4,
-        "Four independent units must all be kept.",
+        lambda: masks.keep_prob_of_rate(0.2) ** 4, "Four independent units must all be kept."
     ),
     "08.3": Exercise(
         lambda: 1 / masks.keep_prob_of_rate(0.2) ** 4,
@@ -145,49 +132,57 @@ EXERCISES = {
         lambda: math.sqrt(0.75 * 0.25 / 70),
         "Each of the 70 points is right or wrong on its own: the spread of a share is binomial.",
     ),
-    "10.3": Exercise(
-        lambda: 0.76,
-        "Which of the two sets took no part in the choice?",
-    ),
+    "10.3": Exercise(lambda: 0.76, "Which of the two sets took no part in the choice?"),
 }
 
 
 def check(key: str, answer: object) -> None:
     """Say at once whether an answer is right.
 
+    A count must be exact. Another number is judged to the figures that it is given with: two at
+    least, and no more than three.
+
     Args:
         key: The exercise, lesson and number: "01.2".
-        answer: A number, a bool or a string; `...` while it is not answered.
+        answer: A number or a string; `...` while it is not answered.
 
     Raises:
         ValueError: If there is no such exercise.
-        TypeError: If the key is not a string, or the answer of another kind than the solution.
+        TypeError: If the answer is of another kind than the solution.
 
     Example:
         >>> check("01.3", 1024)
         Right.
+        >>> check("05.1", 0.12)  # 0.1216
+        Right.
+        >>> check("05.1", 12)
+        Not yet: this is the answer in percent. Give it as a share of 1.
         >>> check("01.3", ...)
         Not answered yet: put your answer in place of the dots and run the cell again.
     """
-    if check_type(key, "key", str) not in EXERCISES:
-        raise ValueError(f"key must be one of {', '.join(EXERCISES)}, received {shown(key)}")
+    exercise = EXERCISES[check_choice(key, "key", EXERCISES)]
     if answer is ...:
         print("Not answered yet: put your answer in place of the dots and run the cell again.")
         return
-    exercise = EXERCISES[key]
     solution = exercise.solve()
-    if isinstance(solution, (bool, str)):
-        wanted, kind = type(solution), type(solution).__name__
+    kind = str if isinstance(solution, str) else (int, float, np.number)
+    if not isinstance(answer, kind) or isinstance(answer, bool):
+        kind = "a string" if kind is str else "a number"
+        raise TypeError(f"the answer to {key} is {kind}, received {shown(answer)}")
+    close = _near if isinstance(solution, float) else operator.eq
+    if close(answer, solution):
+        print("Right.")
+    elif isinstance(solution, float) and solution < 1 and _near(answer, 100 * solution):
+        print("Not yet: this is the answer in percent. Give it as a share of 1.")
     else:
-        wanted, kind = numbers.Real, "number"
-    if not isinstance(answer, wanted) or isinstance(answer, bool) != (wanted is bool):
-        raise TypeError(f"the answer to {key} is a {kind}, received {shown(answer)}")
-    if wanted is numbers.Real:
-        # a count is exact; a measured quantity may be rounded to two figures or so
-        tolerance = 0 if isinstance(solution, int) else 0.01
-        # a whole number may be too large for a float
-        near = abs(answer) <= sys.float_info.max
-        right = near and math.isclose(answer, solution, rel_tol=tolerance, abs_tol=1e-9)
-    else:
-        right = answer == solution
-    print("Right." if right else f"Not yet. {exercise.hint}")
+        print(f"Not yet. {exercise.hint}")
+
+
+def _near(answer: float, solution: float) -> bool:
+    """Compare at the last place that the answer is given with, two to three figures in."""
+    given = Decimal(str(answer))
+    if not given.is_finite():
+        return False
+    first = math.floor(math.log10(abs(solution)))
+    place = min(max(given.as_tuple().exponent, first - 2), first - 1)
+    return abs(given - Decimal(solution)) <= Decimal(10) ** place * Decimal("0.5000001")

@@ -1,0 +1,1 @@
+"""What authors run: re-execute lessons, record full-scale runs, replicate claims, prepare data."""
