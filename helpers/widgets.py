@@ -6,34 +6,24 @@ leaks output into the cell, and the notebook keeps a still picture for readers w
 
 import base64
 import html
-import numbers
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
-from traitlets import TraitError
 
 from helpers import plots
-from helpers.checks import (
-    LARGEST_COUNT,
-    check_count,
-    check_flag,
-    check_number,
-    check_rate,
-    check_sequence,
-    check_type,
-    shown,
-)
+from helpers._engine.checks import check_rate, shown
 from helpers.masks import keep_prob_of_rate
 
-CONTROL_WIDTH = "420px"
 LABEL = {"description_width": "150px"}
+_LOOK = {"style": LABEL, "layout": {"width": "420px"}}
 
 
 def rate_slider(
     value: float = 0.5, *, name: str = "Keras rate", maximum: float = 0.9, live: bool = False
 ) -> widgets.FloatSlider:
-    """Return a slider for a rate; a panel writes the paper's p beside it.
+    """Return a slider for a rate in steps of 0.05; a panel writes the paper's p beside it.
 
     Args:
         value: Where it starts, 0 <= value <= maximum.
@@ -41,33 +31,14 @@ def rate_slider(
         maximum: The largest rate offered, below 1.
         live: Whether to answer while it moves; for pictures that take less than about 50 ms.
 
-    Returns:
-        The slider, in steps of 0.05.
-
-    Raises:
-        TypeError: If a rate is not a number, or another argument is of another kind.
-        ValueError: If a rate is outside [0, 1), or the value above the maximum.
-
     Example:
         >>> rate_slider(0.4).value
         0.4
     """
-    maximum, value = check_rate(maximum, "maximum"), check_rate(value, "value")
-    if value > maximum:
-        raise ValueError(f"value must be at most the maximum, {maximum}, received {value}")
-    slider = widgets.FloatSlider(
-        value=value,
-        min=0,
-        max=maximum,
-        step=0.05,
-        description=check_type(name, "name", str),
-        readout_format=".2f",
-        continuous_update=check_flag(live, "live"),
-        style=LABEL,
-        layout={"width": CONTROL_WIDTH},
-    )
-    slider.paper = True
-    return slider
+    value, maximum = check_rate(value, "value"), check_rate(maximum, "maximum")
+    rates = slider(name, value, 0.0, maximum, 0.05, live=live)
+    rates.readout_format, rates.paper = ".2f", True
+    return rates
 
 
 def slider(
@@ -83,44 +54,20 @@ def slider(
         step: Its step; a whole number makes a slider of whole numbers.
         live: Whether to answer while it moves; for pictures that take less than about 50 ms.
 
-    Returns:
-        The slider.
-
-    Raises:
-        TypeError: If an argument is of another kind; with a step that is a whole number, so are
-            the others.
-        ValueError: If a number is not finite, the step not above 0, or the value outside.
-
     Example:
         >>> slider("units", 4, 1, 8, 1).value
         4
     """
-    whole = isinstance(step, numbers.Integral)
-    step = check_count(step, "step") if whole else check_number(step, "step", above=0)
-    value, minimum, maximum = (
-        check_count(number, which, -LARGEST_COUNT) if whole else check_number(number, which)
-        for number, which in ((value, "value"), (minimum, "minimum"), (maximum, "maximum"))
-    )
-    if not minimum <= value <= maximum:
-        raise ValueError(
-            f"value must lie between minimum and maximum, received {value}, {minimum}, {maximum}"
-        )
-    kind = widgets.IntSlider if whole else widgets.FloatSlider
-    return kind(
-        value=value,
-        min=minimum,
-        max=maximum,
-        step=step,
-        description=check_type(name, "name", str),
-        continuous_update=check_flag(live, "live"),
-        style=LABEL,
-        layout={"width": CONTROL_WIDTH},
-    )
+    if not minimum <= value <= maximum:  # ipywidgets would move it there without a word
+        raise ValueError(f"value must satisfy {minimum} <= value <= {maximum}, received {value}")
+    kind = widgets.IntSlider if isinstance(step, int) else widgets.FloatSlider
+    numbers = {"value": value, "min": minimum, "max": maximum, "step": step}
+    return kind(description=name, continuous_update=live, **numbers, **_LOOK)
 
 
 def choice(
     name: str, options: Mapping[str, object] | Sequence, value: object = None
-) -> widgets.Widget:
+) -> widgets.Dropdown:
     """Return a drop-down list.
 
     Args:
@@ -128,31 +75,14 @@ def choice(
         options: What can be picked: names, or names with the values that they stand for.
         value: What is picked at first; the first option when omitted.
 
-    Returns:
-        The drop-down list.
-
-    Raises:
-        TypeError: If `name` is not a string, or `options` neither a mapping nor a sequence.
-        ValueError: If there are no options, or the value is not one of them.
-
     Example:
         >>> choice("kind", ["LSTM", "GRU"]).value
         'LSTM'
     """
-    check_type(name, "name", str)
-    if isinstance(options, Mapping):
-        options = [(check_type(k, "each name in options", str), v) for k, v in options.items()]
-    options = check_sequence(options, "options")
+    options = list(options.items() if isinstance(options, Mapping) else options)
     # by index, because None may itself be one of the values
     picked = {"index": 0} if value is None else {"value": value}
-    look = {"style": LABEL, "layout": {"width": CONTROL_WIDTH}}
-    try:
-        return widgets.Dropdown(options=options, description=name, **look, **picked)
-    except (TraitError, TypeError, ValueError):
-        raise ValueError(
-            f"options must be names, or names with values, and value one of them; received "
-            f"{shown(options)} and {shown(value)}"
-        ) from None
+    return widgets.Dropdown(options=options, description=name, **picked, **_LOOK)
 
 
 class Panel(widgets.VBox):
@@ -161,17 +91,16 @@ class Panel(widgets.VBox):
     Args:
         draw: Called with the value of each control by name, and `draws` = how often the button was
             pressed when there is one. Returns a figure and the sentence that says what it shows.
+            If it fails, the sentence says so and why, and the picture goes.
         controls: Name of an argument of `draw` to its widget.
         button: Label of a button that calls `draw` again with `draws` one higher; no button when
             omitted.
 
-    Raises:
-        TypeError: If an argument is of another kind, or `draw` returns something else.
-        ValueError: If there are no controls.
-
     Example:
         >>> def draw(rate):
-        ...     return plots.figure()[0], f"rate {rate}"
+        ...     fig, ax = plots.figure()
+        ...     ax.plot([0, 1], [0, rate])
+        ...     return fig, f"rate {rate}"
         >>> panel = Panel(draw, {"rate": rate_slider(0.5)})
         >>> panel.controls["rate"].value = 0.2
         >>> panel.sentence
@@ -185,32 +114,18 @@ class Panel(widgets.VBox):
         *,
         button: str | None = None,
     ):
-        check_type(draw, "draw", Callable)
-        if not check_type(controls, "controls", Mapping):
+        if not controls:
             raise ValueError("controls must hold at least one, received none")
-        for argument, control in controls.items():
-            check_type(argument, "each name in controls", str)
-            if not isinstance(control, widgets.Widget) or not control.has_trait("value"):
-                raise TypeError(
-                    f"controls[{argument!r}] must be a widget with a value, received "
-                    f"{shown(control)}"
-                )
-        if button is not None:
-            check_type(button, "button", str)
         self.controls = dict(controls)
-        self.sentence = ""
-        self.picture = b""
+        self.sentence, self.picture = "", b""
         self._draw = draw
-        self._draws = 0 if button else None
-        self._image = widgets.HTML()
-        self._readout = widgets.HTML()
+        self._extra = {"draws": 0} if button else {}
+        self._image, self._readout = widgets.HTML(), widgets.HTML()
         rows = []
         for control in self.controls.values():
-            row = [control]
-            if getattr(control, "paper", False):
-                row.append(_keep_prob_label(control))
-            rows.append(widgets.HBox(row))
-            control.observe(self._on_change, names="value")
+            beside = [_keep_prob_label(control)] if hasattr(control, "paper") else []
+            rows.append(widgets.HBox([control, *beside]))
+            control.observe(lambda _: self.redraw(), names="value")
         if button:
             self.button = widgets.Button(description=button, layout={"width": "200px"})
             self.button.on_click(self._on_click)
@@ -219,43 +134,31 @@ class Panel(widgets.VBox):
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw again with the controls as they stand.
-
-        Raises:
-            TypeError: If `draw` does not return a figure and a sentence.
-
-        Example:
-            >>> draw = lambda n: (plots.figure()[0], f"n is {n}")
-            >>> panel = Panel(draw, {"n": slider("n", 2, 1, 3, 1)})
-            >>> panel.redraw()
-            >>> panel.sentence
-            'n is 2'
-        """
+        """Draw again with the controls as they stand."""
         values = {name: control.value for name, control in self.controls.items()}
-        if self._draws is not None:
-            values["draws"] = self._draws
-        match self._draw(**values):
-            case (Figure() as fig, str() as sentence):
-                self.sentence = sentence
-            case other:
-                raise TypeError(
-                    f"draw must return a figure and a sentence, received {shown(other)}"
-                )
-        width = int(fig.get_size_inches()[0] * plots.DPI)
-        self.picture = plots.png(fig)
-        text = html.escape(self.sentence)
-        data = base64.b64encode(self.picture).decode()
-        self._readout.value = f'<div role="status" aria-live="polite">{text}</div>'
-        self._image.value = (
-            f'<img alt="{text}" style="width:{width}px;max-width:100%" '
-            f'src="data:image/png;base64,{data}">'
-        )
+        try:
+            match self._draw(**values, **self._extra):
+                case (Figure() as fig, str() as sentence):
+                    self._say(sentence, plots.png(fig), int(fig.get_figwidth() * fig.dpi))
+                case other:
+                    received = shown(other)
+                    raise TypeError(f"draw must return a figure and a sentence, not {received}")
+        except BaseException as error:
+            # the old picture would pass for that of the new values
+            self._say("This failed: " + traceback.format_exception_only(error)[-1].strip())
+            raise
 
-    def _on_change(self, _change: dict) -> None:
-        self.redraw()
+    def _say(self, sentence: str, picture: bytes = b"", width: int = 0) -> None:
+        """Show a sentence above its picture, or above none."""
+        self.sentence, self.picture = sentence, picture
+        text, data = html.escape(sentence), base64.b64encode(picture).decode()
+        self._readout.value = f'<div role="status" aria-live="polite">{text}</div>'
+        style = f"width:{width}px;max-width:100%"
+        image = f'<img alt="{text}" style="{style}" src="data:image/png;base64,{data}">'
+        self._image.value = image if picture else ""
 
     def _on_click(self, _button: widgets.Button) -> None:
-        self._draws += 1
+        self._extra["draws"] += 1
         self.redraw()
 
     def _repr_mimebundle_(self, **options):
@@ -263,11 +166,13 @@ class Panel(widgets.VBox):
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         # the widget's own text holds numbers that differ from machine to machine
         data["text/plain"] = f"A panel with {', '.join(self.controls)}; run the notebook to use it."
-        data["image/png"] = base64.b64encode(self.picture).decode()
+        if self.picture:
+            data["image/png"] = base64.b64encode(self.picture).decode()
         return data, {**metadata, "image/png": {"alt": self.sentence}}
 
 
 def _keep_prob_label(slider: widgets.FloatSlider) -> widgets.HTML:
+    """Return a label that follows a slider's rate in the paper's words."""
     label = widgets.HTML()
 
     def follow(_change=None):
