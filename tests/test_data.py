@@ -165,6 +165,19 @@ def test_load_mirror_takes_only_reviews_on_their_own_checksum(mirror):
         data.load("mnist", "full")
 
 
+class Trap:
+    def __reduce__(self):
+        return os.mkdir, ("sprung",)
+
+
+def test_load_mirror_runs_no_pickle(mirror, monkeypatch):
+    monkeypatch.chdir(mirror)
+    (mirror / "mnist.npz").write_bytes(npz(fake("mnist") | {"y_test": np.array([Trap()], object)}))
+    with pytest.raises(data.DataError, match="Object arrays cannot be loaded"):
+        data.load("mnist", "full")
+    assert not (mirror / "sprung").exists()
+
+
 def test_load_mirror_does_not_copy_the_arrays(monkeypatch, tmp_path):
     arrays = fake("cifar10", n=3000)
     (tmp_path / "cifar10.npz").write_bytes(npz(arrays))
