@@ -291,12 +291,10 @@ class Table:
 
 def _tested(mean: float, test: Callable, *samples: np.ndarray, **options: object) -> Interval:
     """Return a mean with the interval of a scipy test."""
-    low = high = mean
-    if any(np.ptp(sample) for sample in samples):  # of equal values scipy's interval is NaN
-        with warnings.catch_warnings():
-            # "precision loss": nearly equal values, as paired accuracies are now and then
-            warnings.simplefilter("ignore", RuntimeWarning)
-            low, high = test(*samples, **options).confidence_interval(0.95)
+    with warnings.catch_warnings():
+        # "precision loss": nearly equal values, as paired accuracies are now and then
+        warnings.simplefilter("ignore", RuntimeWarning)
+        low, high = test(*samples, **options).confidence_interval(0.95)
     return Interval(float(mean), float(low), float(high), min(map(len, samples)))
 
 

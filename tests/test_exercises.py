@@ -58,7 +58,9 @@ def test_check_accepts_what_the_lesson_prints_and_nothing_beside_it(key, capsys)
         ("05.1", 0.13, False),
         ("05.1", 0.1, False),  # two figures at least
         ("05.1", 0.121, False),
+        ("05.1", 0.1217, True),  # no more than three figures
         ("09.2", 0.10, True),  # 0.10206
+        ("06.1", 0.0143, True),
         ("08.3", 2.4, True),  # 2.4414
         ("08.3", 2.45, False),
         ("06.1", 0.014, True),
@@ -75,10 +77,13 @@ def test_check_compares_to_the_figures_given(key, answer, right, capsys):
     assert (capsys.readouterr().out == "Right.\n") == right
 
 
-@pytest.mark.parametrize(("key", "answer"), [("06.1", 1.4), ("05.1", 12), ("08.2", 41)])
-def test_check_says_that_a_percentage_is_no_share(key, answer, capsys):
+@pytest.mark.parametrize(
+    ("key", "answer", "percent"),
+    [("06.1", 1.4, True), ("05.1", 12, True), ("08.2", 41, True), ("04.2", 187.5, False)],
+)
+def test_check_says_that_a_percentage_is_no_share(key, answer, percent, capsys):
     exercises.check(key, answer)
-    assert "in percent" in capsys.readouterr().out
+    assert ("in percent" in capsys.readouterr().out) == percent
 
 
 def test_check_says_that_dots_are_no_answer(capsys):
