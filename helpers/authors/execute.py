@@ -47,7 +47,11 @@ def run(
         NotebookError: If a cell takes too long, or raises and is not tagged "raises-exception".
     """
     client = NotebookClient(
-        notebook, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": folder}}
+        notebook,
+        timeout=timeout,
+        kernel_name="python3",
+        coalesce_streams=True,
+        resources={"metadata": {"path": folder}},
     )
     try:
         client.execute(env={**os.environ, **(environment or {})})
