@@ -37,4 +37,5 @@ def progress(total: int, unit: str) -> tqdm:
     kernel = "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None
     watched = kernel and "JPY_SESSION_NAME" in os.environ
     where = {"file": _Output()} if watched else {"disable": None}  # None: not unless a terminal
-    return tqdm(total=total, unit=f" {unit}", delay=2, mininterval=0.3, leave=False, **where)
+    line = "{bar:20} {n_fmt} of {total_fmt} {unit}, {remaining} left{postfix}"
+    return tqdm(total=total, unit=unit, delay=2, leave=False, bar_format=line, **where)
