@@ -311,9 +311,9 @@ def network(layers: Sequence[np.ndarray], *, scale: float = 1.0, ax: Ax = None) 
             ax.plot([i, i + 1], ends, "-", color=color, lw=0.9, zorder=1)
     for i, kept in enumerate(layers):
         faces, edges = (np.where(kept, COLORS["blue"], pale) for pale in ("#f6f1ee", "#c9bdb6"))
-        ax.scatter([i] * len(kept), heights[i], s=800, c=faces, edgecolors=edges, zorder=2)
+        ax.scatter([i] * len(kept), heights[i], s=600, c=faces, edgecolors=edges, zorder=2)
         for y, alive in zip(heights[i], [] if np.all(kept) else kept):  # noqa: B905
-            text, color, size = (f"×{scale:.3g}", "white", 9) if alive else ("×", COLORS["red"], 14)
+            text, color, size = (f"×{scale:.3g}", "white", 8) if alive else ("×", COLORS["red"], 14)
             ax.text(i, y, text, color=color, fontsize=size, ha="center", va="center")
     ax.margins(0.12)
     ax.set_axis_off()
