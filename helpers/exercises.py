@@ -51,12 +51,12 @@ EXERCISES = {
         "A share 1 − rate of the units is left in each step; 100 of them should be.",
     ),
     "03.2": Exercise(
-        lambda: math.sqrt(masks.moments([1.0], 0.2)[1][0]),
-        "Its variance is that of Dropout for a unit with h = 1: rate / (1 − rate).",
+        lambda: sum(math.comb(8, kept) for kept in range(3)) / 2**8,
+        "Count the masks that keep none, one or two, and divide by all 256.",
     ),
     "03.3": Exercise(
-        lambda: 32 * 196 * 64,
-        "Every row meets a kernel of its own, and every weight of a kernel is drawn.",
+        lambda: 0.53,
+        "Which of the two sets may choose the epoch?",
     ),
     # 4 · Dropout in ConvNets
     "04.1": Exercise(

@@ -17,10 +17,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import nbformat
 import psutil
 from nbclient.exceptions import DeadKernelError
 
-from helpers.authors.execute import NotebookRefusedError, run
+from helpers.authors.execute import NotebookError, run
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SECONDS_BETWEEN_LOOKS = 0.05
@@ -68,8 +69,8 @@ def measure(path: Path, limit_mb: float = 2000) -> tuple[float, float, str]:
     started, problem = time.perf_counter(), ""
     with Watchdog(limit_mb) as watchdog:
         try:
-            run(path)
-        except (DeadKernelError, NotebookRefusedError) as error:
+            run(nbformat.read(path, as_version=4), path.parent)
+        except (DeadKernelError, NotebookError) as error:
             problem = str(error)
     if watchdog.peak_mb > limit_mb:
         problem = f"killed above {limit_mb:,.0f} MB"
