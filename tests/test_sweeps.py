@@ -240,6 +240,11 @@ def test_random_words_are_uniform_and_independent():
     assert 0.6 < below.sum(-1).var() / (count * 0.24) < 1.5
 
 
+def test_random_words_stay_what_they_are_for_a_seed_and_step():
+    words = program.random_words(tf.constant([[1, 2], [3, 4]], tf.uint32), tf.constant(5), 2)
+    assert words.numpy().tolist() == [[1882762941, 550422170], [780418927, 3494131471]]
+
+
 def test_every_copy_drops_at_its_own_rate_and_at_a_larger_one_the_same_and_more():
     rates = np.array([0.0, 0.001, 0.5, 0.9])
     for rate, one in zip(rates, noisy("Dropout", rates, np.ones((1, 600, 500)), 4), strict=True):
