@@ -203,15 +203,15 @@ class Claims:
         return self.findings[claim]
 
     def table(self) -> "Table":
-        """Return the claims so far, with how often each held in runs that nobody looked at."""
-        recorded = replications(self.lesson)
-        runs = max((one["of"] for one in recorded.values()), default=20)
-        rows = []
-        for f in self.findings.values():
-            again = recorded.get(f.claim)
-            held = f"{again['held']} of {again['of']}" if again else "not recorded"
-            rows.append((f.claim, f.measured, "yes" if f.holds else "no", held))
-        return Table(("Claim", "Measured", "Holds", f"Held in {runs} other runs"), rows)
+        """Return the claims so far; where the lesson was replicated, with how often each held."""
+        recorded, header = replications(self.lesson), ("Claim", "Measured", "Holds")
+        rows = [(f.claim, f.measured, "yes" if f.holds else "no") for f in self.findings.values()]
+        if not recorded:
+            return Table(header, rows)
+        runs = max(one["of"] for one in recorded.values())
+        held = [f"{recorded[f]['held']} of {runs}" if f in recorded else "" for f in self.findings]
+        rows = [(*row, again) for row, again in zip(rows, held, strict=True)]
+        return Table((*header, f"Held in {runs} other runs"), rows)
 
     def verdict(self) -> None:
         """Print how many claims hold, and fail if one does not.

@@ -98,14 +98,14 @@ def test_a_false_claim_fails_with_its_measurement(capsys):
     with pytest.raises(AssertionError, match=r"hold: wrong <b> \(measured: 0.25\)$"):
         claims.verdict()
     assert "wrong &lt;b&gt;" in claims.table()._repr_html_()
-    assert str(claims.table()).splitlines()[2] == "wrong <b> | 0.25 | no | not recorded"
+    assert str(claims.table()).splitlines()[2] == "wrong <b> | 0.25 | no"
 
 
 def test_a_claim_that_is_measured_again_replaces_its_row():
     claims = evidence.Claims("99_lesson")
     claims.add("same", 1, False)
     claims.add("same", 2, True)
-    assert claims.table().rows == [("same", "2", "yes", "not recorded")]
+    assert claims.table().rows == [("same", "2", "yes")]
 
 
 @pytest.mark.parametrize("holds", [1, None, "yes", np.array([True]), np.nan])
@@ -132,7 +132,7 @@ def test_replications_stand_beside_each_claim_and_in_the_summary(tmp_path, monke
         claims.add(claim, 1, True)
     table = claims.table()
     assert table.header[-1] == "Held in 3 other runs"
-    assert [row[-1] for row in table.rows] == ["1 of 3", "not recorded"]
+    assert [row[-1] for row in table.rows] == ["1 of 3", ""]
     assert evidence.replication_summary().rows == [("01_a", 2, 3, 1, "1 of 3")]
 
 

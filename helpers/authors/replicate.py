@@ -129,7 +129,8 @@ def mismatched(path: Path) -> list[str]:
         for cell in nbformat.read(path, as_version=4).cells
         if cell.source.strip() == "claims.table()"
     ]
-    claimed = {row.rsplit(" | ", 3)[0] for row in table.splitlines()[1:]}
+    header, *rows = table.splitlines()
+    claimed = {row.rsplit(" | ", header.count(" | "))[0] for row in rows}
     return sorted(claimed ^ evidence.replications(path.stem).keys())
 
 
