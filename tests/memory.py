@@ -37,14 +37,14 @@ def high_water_mb(pid: int) -> float:
 
 @dataclass
 class Watchdog:
-    """Sums the marks of every process that this one starts, and kills them above the limit."""
+    """Sums the marks of the kernels that this process starts, and kills them above the limit."""
 
     limit_mb: float
     peak_mb: float = 0.0
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> "Watchdog":
-        self._others = set(psutil.Process().children(recursive=True))
+        self._others = set(psutil.Process().children())
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
         return self
@@ -55,12 +55,18 @@ class Watchdog:
 
     def _look(self) -> None:
         while not self._stop.wait(SECONDS_BETWEEN_LOOKS):
-            ours = set(psutil.Process().children(recursive=True)) - self._others
-            self.peak_mb = max(self.peak_mb, sum(high_water_mb(p.pid) for p in ours))
-            if self.peak_mb > self.limit_mb:
-                for process in ours:
-                    with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(psutil.Error):  # a process that just ended
+                ours = self._kernels()
+                self.peak_mb = max(self.peak_mb, sum(high_water_mb(p.pid) for p in ours))
+                if self.peak_mb > self.limit_mb:
+                    for process in ours:
                         process.kill()
+
+    def _kernels(self) -> list[psutil.Process]:
+        """The kernels started since, and what they started; nothing else that runs beside them."""
+        new = set(psutil.Process().children()) - self._others
+        kernels = [p for p in new if "ipykernel_launcher" in p.cmdline()]
+        return [*kernels, *(child for p in kernels for child in p.children(recursive=True))]
 
 
 def measure(path: Path, limit_mb: float = 2000) -> tuple[float, float, str]:
