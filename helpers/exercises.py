@@ -80,59 +80,59 @@ EXERCISES = {
     "05.3": Exercise(
         lambda: "h", "Which of the two states do the gates protect, and which do they only look at?"
     ),
-    # 6 · Case study: two circles
-    "06.1": Exercise(lambda: 1 / 70, "One point of the test set, as a share of all of them."),
-    "06.2": Exercise(
+    # 8 · Case study: two circles
+    "08.1": Exercise(lambda: 1 / 70, "One point of the test set, as a share of all of them."),
+    "08.2": Exercise(
         lambda: 2 * 500 + 500 + 500 + 1,
         "Each hidden unit has two weights in, a bias, and one weight out; the output has a bias.",
     ),
-    # 7 · Case study: film reviews
-    "07.1": Exercise(
+    # 9 · Case study: film reviews
+    "09.1": Exercise(
         lambda: (2000 * 16 + 16) + (16 * 16 + 16) + (16 + 1),
         "Every unit has one weight for each of its inputs, and a bias.",
     ),
-    "07.2": Exercise(
+    "09.2": Exercise(
         lambda: 80 * masks.keep_prob_of_rate(0.2), "A rate of 0.2 drops one word in five."
     ),
-    "07.3": Exercise(
+    "09.3": Exercise(
         lambda: sum(rank + 3 < 5000 for rank in range(1, 5000)),
         "Every rank is shifted by 3 before the numbers from 5,000 on are left out.",
     ),
-    # 8 · Case study: clothes
-    "08.1": Exercise(
+    # 10 · Case study: clothes
+    "10.1": Exercise(
         lambda: math.ceil(55_000 / 32) * 60,
         "Divide the rows that are left by 32, round up, and multiply by the epochs.",
     ),
-    "08.2": Exercise(
+    "10.2": Exercise(
         lambda: masks.keep_prob_of_rate(0.2) ** 4, "Four independent units must all be kept."
     ),
-    "08.3": Exercise(
+    "10.3": Exercise(
         lambda: 1 / masks.keep_prob_of_rate(0.2) ** 4,
         "Each place scales its survivors by 1/(1 − rate).",
     ),
-    # 9 · Case study: small colour photographs
-    "09.1": Exercise(
+    # 11 · Case study: small colour photographs
+    "11.1": Exercise(
         lambda: 3 * 64 * 64,
         "Axis 0 disappears into the length; multiply the sizes of the axes that stay.",
     ),
-    "09.2": Exercise(
+    "11.2": Exercise(
         lambda: math.sqrt(3 * 2 / 576),
         "The mean of a squared length is the number of its weights times their variance.",
     ),
-    "09.3": Exercise(
+    "11.3": Exercise(
         lambda: 50_000 * 32 * 32 * 3 * 4,
         "Count the numbers: photographs × height × width × colours. Each takes four bytes.",
     ),
-    # 10 · Choosing the rate
-    "10.1": Exercise(
+    # 12 · Choosing the rate
+    "12.1": Exercise(
         lambda: math.ceil(((1.96 + 0.84) * 0.03 / 0.01) ** 2),
         "Put the spread and the gain, both as shares, into the formula; round up at the end.",
     ),
-    "10.2": Exercise(
+    "12.2": Exercise(
         lambda: math.sqrt(0.75 * 0.25 / 70),
         "Each of the 70 points is right or wrong on its own: the spread of a share is binomial.",
     ),
-    "10.3": Exercise(lambda: 0.76, "Which of the two sets took no part in the choice?"),
+    "12.3": Exercise(lambda: 0.76, "Which of the two sets took no part in the choice?"),
 }
 
 

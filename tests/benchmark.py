@@ -226,7 +226,7 @@ def cifar10_epoch() -> dict:
     return {"ours": ours, "theirs": theirs, "note": f"from a tenth of the rows; {policy}"}
 
 
-@row("the live panel of lesson 6: from the released slider to the new picture")
+@row("the live panel of lesson 8: from the released slider to the new picture")
 def panel() -> dict:
     import nbformat
     from nbclient import NotebookClient
@@ -234,7 +234,7 @@ def panel() -> dict:
     moves = "import json, time\ntook = []\nfor rate in (0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.8):\n"
     moves += "    t = time.perf_counter()\n    panel.controls['rate'].value = rate\n"
     moves += "    took.append(time.perf_counter() - t)\nprint(json.dumps(took))"
-    notebook = nbformat.read(NOTEBOOKS / "06_case_circles.ipynb", as_version=4)
+    notebook = nbformat.read(NOTEBOOKS / "08_case_circles.ipynb", as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell(moves))
     NotebookClient(notebook, resources={"metadata": {"path": NOTEBOOKS}}).execute()
     return {"ours": json.loads(notebook.cells[-1].outputs[0].text)}
@@ -259,7 +259,7 @@ def _drag_row(name: str) -> dict:
     return {"ours": [done.settled], "note": note}
 
 
-for _name in ("06_case_circles", "08_case_fashion_mnist"):
+for _name in ("08_case_circles", "10_case_fashion_mnist"):
     row(f"drag the slider of {_name} for a minute: from letting go to the last picture", long=True)(
         functools.partial(_drag_row, _name)
     )

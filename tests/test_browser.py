@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.skipif(
     lab.BROWSER is None and "CI" not in os.environ, reason="needs Chromium or Chrome on the PATH"
 )
-LESSONS = ["02_rate_or_p", "06_case_circles"]
+LESSONS = ["02_rate_or_p", "08_case_circles"]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Run notebooks at full scale, so that they record their runs; the notebooks stay as they are.
 
-    python -m helpers.authors.record [--resume] notebooks/07_case_imdb.ipynb [more notebooks]
+    python -m helpers.authors.record [--resume] notebooks/09_case_imdb.ipynb [more notebooks]
 
 A record, notebooks/results/NAME.json, starts anew; with --resume it goes on from its runs.
 """
