@@ -105,22 +105,6 @@ def moments(h: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
     return h, h**2 * check_rate(rate) / (1.0 - rate)
 
 
-def sampled_moments(
-    h: np.ndarray, rate: float, draws: int, *, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sample mean and variance of a unit over freshly drawn masks.
-
-    Args:
-        h: Activations, any shape.
-        rate: Probability of dropping, 0 <= rate < 1.
-        draws: How many masks to draw, at least 2.
-        rng: Where the random numbers come from.
-    """
-    mask = sample_mask((draws, *np.shape(h)), rate, rng=rng)
-    dropped = inverted_dropout(h, mask, rate)
-    return dropped.mean(axis=0), dropped.var(axis=0, ddof=1)
-
-
 def all_masks(units: int) -> np.ndarray:
     """List every mask of a layer, shape (2**units, units): its thinned networks (section 1).
 

@@ -314,14 +314,3 @@ def test_network_joins_the_units_that_are_left_and_crosses_out_the_others():
         to_hex(color) == BLUE.lower() for dots in ax.collections for color in dots.get_facecolor()
     ]
     assert fills == [True, True, True, False, True]
-
-
-def test_spread_draws_the_mean_and_the_percentiles_of_each_class_and_the_plain_answer():
-    draws = np.stack([np.linspace(0, 1, 101), np.linspace(1, 0.5, 101)], axis=1)
-    ax = plots.spread(draws, [0.4, 0.6], ["cat", "dog"])
-    assert [bar.get_width() for bar in ax.patches] == pytest.approx([0.5, 0.75])
-    [lines], [plain] = ax.collections, ax.lines
-    ends = [line[:, 0].tolist() for line in lines.get_segments()]
-    np.testing.assert_allclose(ends, [[0.05, 0.95], [0.525, 0.975]])
-    assert list(plain.get_xdata()) == [0.4, 0.6]
-    assert ax.get_ylim()[0] > ax.get_ylim()[1]

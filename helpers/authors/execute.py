@@ -103,7 +103,7 @@ def save(path: Path) -> None:
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
                 raise NotebookError(f"{cell.source}\nwrote to stderr: {output.text.strip()}")
-    write_whole(path, nbformat.writes(notebook) + "\n")
+    write_whole(path, f"{nbformat.writes(notebook)}\n".encode())
 
 
 def each(paths: Sequence[Path], action: Callable[[Path], object], done: str) -> int:

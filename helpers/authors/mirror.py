@@ -5,7 +5,7 @@ python -m helpers.authors.mirror FOLDER    # then set DROPOUT_DATA_DIR=FOLDER
 
 import argparse
 import contextlib
-import os
+import io
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from helpers import data
+from helpers.records import write_whole
 
 
 def make_mirror(folder: Path) -> None:
@@ -53,19 +54,14 @@ def packed(parts: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    content = io.BytesIO()
+    np.savez(content, **arrays)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
-            np.savez(file, **arrays)
-        part.replace(path)
+        write_whole(path, content.getvalue())
     except OSError as error:
         raise data.DataError(
             f"cannot write {path} ({error}); free some room or choose a folder that you can write"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
 
 
 if __name__ == "__main__":
