@@ -256,14 +256,12 @@ def test_repeats_that_give_no_interval_are_refused(function, values):
         REPEATS[function](values)
 
 
-@pytest.mark.parametrize("review", [[-3], [1.5], [True], ["good"], 7, [[1]], [6], [0, 1]], ids=repr)
+@pytest.mark.parametrize("review", [[-3], [1.5], [True], ["good"], 7, [[1]], [0, 1]], ids=repr)
 def test_words_that_are_no_review_are_refused(review):
-    says = "along one axis, received|has 5 words, received id 6"
-    if review != [6]:
-        with pytest.raises(ValueError, match=says):
-            data.multi_hot([review], 5)
+    with pytest.raises(ValueError, match="along one axis, received"):
+        data.multi_hot([review], 5)
     if review != [0, 1]:
-        with pytest.raises(ValueError, match=says):
+        with pytest.raises(ValueError, match="along one axis, received"):
             data.decode(review, list("abcde"))
 
 

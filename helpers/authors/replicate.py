@@ -118,22 +118,6 @@ def compare(path: Path, seed: int) -> None:
         raise execute.NotebookError(found.get("crash", f"not on record: {sorted(unknown)}"))
 
 
-def mismatched(path: Path) -> list[str]:
-    """Return the claims that a saved lesson has and the replication record lacks, or vice versa.
-
-    Args:
-        path: A lesson, executed, with its `claims.table()`.
-    """
-    [table] = [
-        cell.outputs[0].data["text/plain"]
-        for cell in nbformat.read(path, as_version=4).cells
-        if cell.source.strip() == "claims.table()"
-    ]
-    header, *rows = table.splitlines()
-    claimed = {row.rsplit(" | ", header.count(" | "))[0] for row in rows}
-    return sorted(claimed ^ evidence.replications(path.stem).keys())
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
