@@ -18,11 +18,7 @@ from helpers.records import write_whole
 
 
 def make_mirror(folder: Path) -> None:
-    """Write every whole data set that is not there yet; a file appears only when it is complete.
-
-    Args:
-        folder: Where to write; made if it is not there.
-    """
+    """Write every whole data set that is not there yet; a file appears only when it is complete."""
     for about in data.DATA_SETS.values():
         path = folder / f"{about.name}.npz"
         with contextlib.suppress(data.DataError):
@@ -39,11 +35,7 @@ def make_mirror(folder: Path) -> None:
 
 
 def packed(parts: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Return reviews end to end, as an IMDB file holds them without a pickle.
-
-    Args:
-        parts: The reviews x_train and x_test, their labels y_train and y_test, the vocabulary.
-    """
+    """Return reviews, labels and vocabulary as an IMDB file holds them: end to end, no pickle."""
     arrays = {"vocabulary": np.frombuffer("\n".join(parts["vocabulary"]).encode(), np.uint8)}
     for split in data.SPLITS:
         reviews = parts[f"x_{split}"]
