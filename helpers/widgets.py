@@ -52,7 +52,7 @@ def slider(
         minimum: Its left end.
         maximum: Its right end.
         step: Its step; a whole number makes a slider of whole numbers.
-        live: Whether to answer while it moves; for pictures that take less than about 50 ms.
+        live: As for `rate_slider`.
 
     Example:
         >>> slider("units", 4, 1, 8, 1).value
@@ -118,8 +118,7 @@ class Panel(widgets.VBox):
             raise ValueError("controls must hold at least one, received none")
         self.controls = dict(controls)
         self.sentence, self.picture = "", b""
-        self._draw = draw
-        self._extra = {"draws": 0} if button else {}
+        self._draw, self._extra = draw, {"draws": 0} if button else {}
         self._image, self._readout = widgets.HTML(), widgets.HTML()
         rows = []
         for control in self.controls.values():
