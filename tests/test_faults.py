@@ -223,6 +223,8 @@ RATES = {
     "keep_prob_of_rate": masks.keep_prob_of_rate,
     "rate_slider": widgets.rate_slider,
     "StepDropout": lambda rate: layers.StepDropout(keras.layers.SimpleRNNCell(2), rate),
+    "DropConnect": lambda rate: layers.DropConnect(2, rate),
+    "TunableDropout": layers.TunableDropout,
 }
 
 
@@ -276,11 +278,9 @@ def test_panel_whose_drawing_fails_says_why_and_shows_no_stale_picture(failure, 
     def draw(rate, draws):
         fig, ax = plots.figure()
         ax.plot([0, rate])
-        if working:
-            return fig, f"rate {rate}"
-        if isinstance(failure, Exception):
+        if not working and isinstance(failure, Exception):
             raise failure
-        return failure
+        return (fig, f"rate {rate}") if working else failure
 
     working, rate = [True], widgets.rate_slider(0.5)
     panel = widgets.Panel(draw, {"rate": rate}, button="Again")

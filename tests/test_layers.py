@@ -81,13 +81,6 @@ def test_a_layer_keeps_to_its_dtype_and_takes_a_batch_of_unknown_size(make, shap
     assert keras.backend.standardize_dtype(out.dtype) == dtype.removeprefix("mixed_")
 
 
-@every_layer
-@pytest.mark.parametrize("rate", [-0.1, 1, 40, float("nan")])
-def test_a_rate_outside_its_range_is_refused(make, shape, rate):
-    with pytest.raises(ValueError, match=r"rate must satisfy 0 <= rate < 1, received"):
-        make(rate=rate)
-
-
 # DropConnect
 
 

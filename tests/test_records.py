@@ -135,18 +135,6 @@ def test_a_variant_whose_value_changed_is_trained_again(author, monkeypatch, bef
     assert trained == [(True, 3), (True, 4)]
 
 
-def test_runs_of_another_precision_are_trained_again(author, monkeypatch):
-    about = records._about()
-    collect()
-    monkeypatch.setenv("DROPOUT_RECORD", "resume")
-    monkeypatch.setattr(records, "_about", lambda: about | {"precision": "mixed_bfloat16"})
-    collect(again := Trained())
-    assert len(again.calls) == 4
-    runs = records.load("07_test").runs
-    used = {run["about"]["precision"] for each in runs.values() for run in each}
-    assert used == {"mixed_bfloat16"}
-
-
 def test_a_reader_goes_on_where_training_was_interrupted(reader, capsys):
     with pytest.raises(KeyboardInterrupt):
         collect(Trained(interrupt_at=3))
@@ -178,15 +166,6 @@ def test_collect_refuses_a_loss_that_is_not_finite(author):
     with pytest.raises(ValueError, match=r"loss of 'none' must be finite, received .*inf"):
         collect(lambda rate, seed: {"loss": [1.0, float("inf")]})
     assert not author.exists()
-
-
-def test_write_whole_leaves_the_old_file_when_writing_fails(tmp_path, monkeypatch):
-    path = tmp_path / "a.json"
-    records.write_whole(path, b"old")
-    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("full disk")))
-    with pytest.raises(OSError, match="full disk"):
-        records.write_whole(path, b"new")
-    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"settings": {}}', '{"name": 1}'])
