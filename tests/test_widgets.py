@@ -90,7 +90,7 @@ def empty(rate):
         (failing, ValueError, "ValueError: no such <rate>"),
         (empty, ValueError, "ValueError: a figure needs content, received 1 empty axes"),
         (lambda rate: draw(rate) if rate < 0.6 else 7, TypeError,
-         "TypeError: draw must return a figure and a sentence, not 7"),
+         "TypeError: cannot unpack non-iterable int object"),
         (lambda rate: draw(rate) if rate < 0.6 else (_ for _ in ()).throw(KeyboardInterrupt),
          KeyboardInterrupt, "KeyboardInterrupt"),
     ],
