@@ -13,9 +13,4 @@ layers        the few Keras layers that the course needs and Keras lacks
 records       full-scale runs: load, resume, compare with what was published
 
 `_engine` is machinery that no lesson imports; `authors` holds what authors run.
-
-Example:
-    >>> from helpers import masks
-    >>> masks.keep_prob_of_rate(0.2)
-    0.8
 """

@@ -1,8 +1,8 @@
-"""The data sets: bundled samples, whole sets through Keras, or whole sets from a mirror folder.
+"""The data sets: ``load("cifar10")`` reads the bundled sample.
 
-``load("cifar10")`` reads the bundled sample. With ``DROPOUT_SCALE=full`` the same call reads the
-whole set through Keras, or from the folder that ``DROPOUT_DATA_DIR`` names. One command makes such
-a folder, for a classroom without a network: ``python -m helpers.authors.mirror FOLDER``.
+With ``DROPOUT_SCALE=full`` the same call reads the whole set through Keras, or from the folder that
+``DROPOUT_DATA_DIR`` names. One command makes such a folder, for a classroom without a network:
+``python -m helpers.authors.mirror FOLDER``.
 """
 
 import hashlib
@@ -21,7 +21,6 @@ from PIL import Image
 from helpers._engine.checks import check_choice, shown
 
 SAMPLES = Path(__file__).parent / "samples"
-SCALES = ("sample", "full")
 SPLITS = ("train", "test")
 # what an npz file holds; review i is tokens[offsets[i]:offsets[i + 1]], so that none is a pickle,
 # and the vocabulary is UTF-8, one word a line, in the order of the ids
@@ -159,9 +158,6 @@ def load(name: str, scale: str | None = None) -> Dataset:
         The data set. Keras cuts the reviews of IMDB into words in its own way, so what it loads,
         and a mirror made from it, have other ids than the sample.
 
-    Raises:
-        DataError: If a file is missing, broken or out of reach.
-
     Example:
         >>> digits = load("mnist", "sample")
         >>> digits.x_train.shape, digits.x_train.dtype
@@ -170,9 +166,8 @@ def load(name: str, scale: str | None = None) -> Dataset:
         array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1], dtype=uint8)
     """
     about = DATA_SETS[check_choice(name, "name", DATA_SETS)]
-    if scale is None:
-        scale = os.environ.get("DROPOUT_SCALE") or "sample"
-    check_choice(scale, "scale (or DROPOUT_SCALE)", SCALES)
+    scale = os.environ.get("DROPOUT_SCALE") or "sample" if scale is None else scale
+    check_choice(scale, "scale (or DROPOUT_SCALE)", ("sample", "full"))
     mirror = os.environ.get("DROPOUT_DATA_DIR")
     if scale == "sample":
         place, parts = "bundled sample", _read_sample(about)
@@ -206,27 +201,19 @@ def multi_hot(reviews: Sequence[np.ndarray], num_words: int) -> np.ndarray:
 
 
 def decode(review: np.ndarray, vocabulary: Sequence[str]) -> str:
-    """Return a review as words; 0, the padding, is skipped.
-
-    Args:
-        review: Word ids, one axis.
-        vocabulary: The word of id i is vocabulary[i - 1].
+    """Return a review as words: that of id i is vocabulary[i - 1]; 0, the padding, is skipped.
 
     Example:
         >>> decode([0, 2, 1], ("film", "good"))
         'good film'
     """
-    ids = _word_ids(review, lowest=0)
-    if ids.max(initial=0) > len(vocabulary):
-        raise ValueError(f"the vocabulary has {len(vocabulary)} words, received id {ids.max()}")
-    return " ".join(vocabulary[i - 1] for i in ids.tolist() if i)
+    return " ".join(vocabulary[i - 1] for i in _word_ids(review, lowest=0).tolist() if i)
 
 
 def _word_ids(review: np.ndarray, lowest: int) -> np.ndarray:
     ids = np.asarray(review)
-    if ids.shape == (0,):
-        return ids.astype(int)  # of an empty list NumPy makes floats
-    if ids.ndim != 1 or ids.dtype.kind not in "iu" or ids.min() < lowest:
+    ids = ids if ids.size else ids.astype(int)  # of an empty list NumPy makes floats
+    if ids.ndim != 1 or ids.dtype.kind not in "iu" or ids.min(initial=lowest) < lowest:
         raise ValueError(
             f"a review must be word ids of at least {lowest} along one axis, received {shown(ids)}"
         )
@@ -269,13 +256,12 @@ def _cut_sheet(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
 def _read_mirror(about: Description, folder: Path) -> dict[str, Any]:
     path = folder / f"{about.name}.npz"
     try:
-        with open(path, "rb") as file:
-            arrays = _read_npz(file, IMAGE_KEYS if about.shape else REVIEW_KEYS)
-            digest, known = _digest(arrays), [about.digest]
-            if digest != about.digest and not about.shape:
-                # reviews that Keras has cut into words carry a checksum of their own
-                known.append(_read_npz(file, ["sha256"])["sha256"].tobytes().hex())
-        if digest not in known:
+        arrays = _read_npz(path, IMAGE_KEYS if about.shape else REVIEW_KEYS)
+        digest, known = _digest(arrays), about.digest
+        if digest != known and not about.shape:
+            # reviews that Keras has cut into words carry a checksum of their own
+            known = _read_npz(path, ["sha256"])["sha256"].tobytes().hex()
+        if digest != known:
             raise ValueError("its checksum is not that of the published data")
         return arrays if about.shape else _unpacked(arrays)
     # whatever is wrong with a file of unknown content, the reader needs the same advice
@@ -323,8 +309,7 @@ def _keras_reviews(imdb: ModuleType) -> dict[str, Any]:
     return parts
 
 
-def _read_npz(file: io.BufferedIOBase, keys: Sequence[str]) -> dict[str, np.ndarray]:
-    file.seek(0)
+def _read_npz(file: Path | io.BytesIO, keys: Sequence[str]) -> dict[str, np.ndarray]:
     with np.load(file, allow_pickle=False) as archive:
         return {key: archive[key] for key in keys}
 

@@ -14,12 +14,7 @@ Row = tuple[str, str, str, bool]  # what is needed, accepted, found; whether it 
 
 
 class Environment(Table):
-    """What the course needs and what this machine has, as a table.
-
-    Example:
-        >>> Environment(("Needed", "Fits"), [("Python", "yes")]).verdict()
-        Ready: this machine has everything that the course needs.
-    """
+    """What the course needs and what this machine has, as a table."""
 
     def verdict(self) -> None:
         """Print whether the course can run here, and if not, what is missing and what to do."""
@@ -27,10 +22,8 @@ class Environment(Table):
         if not failed:
             print("Ready: this machine has everything that the course needs.")
             return
-        reasons = "; ".join(
-            f"{name}: wanted {wanted}, found {found}" for name, wanted, found, _ in failed
-        )
-        print(f"Not ready. {reasons}.")
+        reasons = [f"{name}: wanted {wanted}, found {found}" for name, wanted, found, _ in failed]
+        print(f"Not ready. {'; '.join(reasons)}.")
         if failed[0][0] == "Python":
             print("Install a Python that is accepted, then begin again with the README's commands.")
         else:

@@ -17,13 +17,7 @@ REPLICATION = Path(__file__).resolve().parents[1] / "notebooks" / "results" / "r
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its 95 % confidence interval.
-
-    Args:
-        mean: The mean of the measured values.
-        low: Lower end of the interval.
-        high: Upper end of the interval.
-        n: How many values were measured.
+    """A mean of n measured values, and the ends of its 95 % confidence interval.
 
     Example:
         >>> gain = Interval(0.0152, 0.0081, 0.0223, 50)
@@ -61,16 +55,10 @@ class Interval:
 
 
 def interval(values: np.ndarray) -> Interval:
-    """Return the mean of repeated measurements with its 95 % t interval.
+    """Return the mean of measurements with its 95 % t interval.
 
     Args:
-        values: At least two measurements, one axis.
-
-    Returns:
-        The mean, both ends of the interval, and n.
-
-    Raises:
-        ValueError: If there are fewer than two values, or one is not finite.
+        values: At least two finite measurements, one axis.
 
     Source:
         Student (1908), The probable error of a mean.
@@ -84,18 +72,12 @@ def interval(values: np.ndarray) -> Interval:
 
 
 def difference(a: np.ndarray, b: np.ndarray, paired: bool = False) -> Interval:
-    """Return mean(a) - mean(b) with its 95 % interval.
+    """Return mean(a) - mean(b) with its 95 % interval; n counts the values of the smaller side.
 
     Args:
-        a: Measurements under one condition, one axis.
+        a: Measurements under one condition, at least two, one axis.
         b: Measurements under the other.
-        paired: Whether a[i] and b[i] share their seed or split; then n is the number of pairs.
-
-    Returns:
-        The difference; n counts the values of the smaller side.
-
-    Raises:
-        ValueError: If a side has fewer than two values, one is not finite, or pairs do not match.
+        paired: Whether a[i] and b[i] share their seed or split, so that each pair is one value.
 
     Source:
         Welch (1947), The generalization of Student's problem, for unpaired values.
@@ -105,23 +87,13 @@ def difference(a: np.ndarray, b: np.ndarray, paired: bool = False) -> Interval:
         0.090 (0.065 to 0.115)
     """
     a, b = _repeats(a, "a"), _repeats(b, "b")
-    if paired and a.size != b.size:
-        raise ValueError(
-            f"a and b need equally many values to be paired, received {a.size} and {b.size}"
-        )
     if paired:
         return interval(a - b)
     return _tested(a.mean() - b.mean(), stats.ttest_ind, a, b, equal_var=False)
 
 
 def base_seed() -> int:
-    """Return the seed that every other seed of a notebook derives from.
-
-    Returns:
-        0, or the value of the environment variable DROPOUT_SEED.
-
-    Raises:
-        ValueError: If the variable is not a whole number from 0 to 999,999.
+    """Return the seed that all seeds of a notebook derive from: DROPOUT_SEED, or else 0.
 
     Example:
         >>> base_seed() >= 0
@@ -138,11 +110,6 @@ def base_seed() -> int:
 @dataclass(frozen=True)
 class Finding:
     """One claim, what was measured, and whether that supports it.
-
-    Args:
-        claim: The sentence that is claimed.
-        measured: What the check looked at, in words.
-        holds: Whether it supports the claim.
 
     Example:
         >>> Finding("Dropout lowers the loss", "0.13 (0.09 to 0.17)", True)
@@ -189,15 +156,12 @@ class Claims:
         Returns:
             The finding: end a cell with it, or hand it to `plots.show` as a figure's title.
 
-        Raises:
-            TypeError: If `holds` is not a bool; NaN or an array would pass for true.
-
         Example:
             >>> gain = interval([0.01, 0.02, 0.03])
             >>> Claims("").add("Dropout raises the accuracy", gain, gain.above(-0.01))
             Measured here. Dropout raises the accuracy: 0.020 (-0.005 to 0.045)
         """
-        if not isinstance(holds, (bool, np.bool_)):
+        if not isinstance(holds, (bool, np.bool_)):  # NaN or an array would pass for true
             raise TypeError(f"holds must be a bool, received {type(holds).__name__}")
         self.findings[claim] = Finding(claim, str(measured), bool(holds))
         return self.findings[claim]
@@ -214,30 +178,21 @@ class Claims:
         return Table((*header, f"Held in {runs} other runs"), rows)
 
     def verdict(self) -> None:
-        """Print how many claims hold, and fail if one does not.
-
-        Raises:
-            AssertionError: Naming each claim that does not hold, and what was measured.
-            ValueError: If nothing was claimed.
-        """
+        """Print how many claims hold, and fail with what was measured if one does not."""
         if not self.findings:
             raise ValueError("no claims were added: a verdict needs at least one")
-        failed = [
-            f"{f.claim} (measured: {f.measured})" for f in self.findings.values() if not f.holds
-        ]
+        findings = self.findings.values()
+        failed = [f"{f.claim} (measured: {f.measured})" for f in findings if not f.holds]
         if failed:
             raise AssertionError("these claims do not hold: " + "; ".join(failed))
-        print(f"{len(self.findings)} of {len(self.findings)} claims hold")
+        print(f"{len(findings)} of {len(findings)} claims hold")
 
 
 def replications(lesson: str) -> dict[str, dict[str, Any]]:
-    """Return in how many runs with other base seeds each claim of a lesson held.
+    """Return each claim of a lesson with its `held` and `of`, where its replications are recorded.
 
     Args:
         lesson: Name of the lesson's file without its ending.
-
-    Returns:
-        Each claim to its `held` and `of`; empty where nothing is recorded.
     """
     return recorded().get(lesson, {"claims": {}})["claims"]
 
@@ -247,9 +202,8 @@ def replication_summary() -> "Table":
     rows = []
     for lesson, entry in sorted(recorded().items()):
         held, runs = [one["held"] for one in entry["claims"].values()], len(entry["seeds"])
-        rows.append(
-            (lesson, len(held), runs, held.count(runs), f"{min(held, default=0)} of {runs}")
-        )
+        least = f"{min(held, default=0)} of {runs}"
+        rows.append((lesson, len(held), runs, held.count(runs), least))
     return Table(("Lesson", "Claims", "Other runs", "Held in all", "The least"), rows)
 
 
@@ -301,9 +255,9 @@ def _tested(mean: float, test: Callable, *samples: np.ndarray, **options: object
 def _repeats(values: np.ndarray, name: str) -> np.ndarray:
     values = np.asarray(values, float)
     if values.ndim != 1 or values.size < 2 or not np.isfinite(values).all():
+        finite = "" if np.isfinite(values).all() else " with NaN or infinity in it"
         raise ValueError(
-            f"{name} must hold at least two finite measurements along one axis, "
-            f"received shape {values.shape}"
-            + ("" if np.isfinite(values).all() else " with NaN or infinity in it")
+            f"{name} must hold at least two finite measurements along one axis, received shape "
+            f"{values.shape}{finite}"
         )
     return values

@@ -19,7 +19,7 @@ class DropConnect(keras.layers.Dense):
         units: Number of outputs.
         rate: Probability of dropping a weight, 0 <= rate < 1.
         seed: Makes the sequence of masks repeatable.
-        **kwargs: Everything else that `keras.layers.Dense` takes, such as `activation`.
+        **kwargs: What `keras.layers.Dense` takes besides, such as `activation`.
 
     Example:
         >>> layer = DropConnect(2, rate=0.5, kernel_initializer="ones")
@@ -56,7 +56,6 @@ class TunableDropout(keras.layers.Layer):
     Args:
         rate: Probability of dropping a unit, 0 <= rate < 1; assign to `layer.rate` to change it.
         seed: Makes the sequence of masks repeatable.
-        **kwargs: `name`, `dtype` and what else every Keras layer takes.
 
     Example:
         >>> layer = TunableDropout(0.0)
@@ -105,7 +104,6 @@ class StepDropout(keras.layers.Layer):
         rate: Probability of dropping a unit of the state at each step, 0 <= rate < 1.
         state: Which state is dropped: 0 is the output h; 1 is the memory c of an `LSTMCell`.
         seed: Makes the sequence of masks repeatable.
-        **kwargs: `name`, `dtype` and what else every Keras layer takes.
 
     Example:
         >>> layer = keras.layers.RNN(StepDropout(keras.layers.LSTMCell(3), rate=0.5, state=1))

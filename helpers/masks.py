@@ -1,7 +1,7 @@
 """The arithmetic of dropout in NumPy: the reference that Keras is tested against.
 
-`rate` is Keras's probability of dropping, `keep_prob` that of keeping: p in "the paper", Srivastava
-et al. (2014).
+`rate` is Keras's probability of dropping, 0 <= rate < 1, and `keep_prob` that of keeping: p in "the
+paper", Srivastava et al. (2014).
 """
 
 from collections.abc import Callable
@@ -16,9 +16,6 @@ Shape = tuple[int | None, ...]
 
 def keep_prob_of_rate(rate: float) -> float:
     """Return the paper's keep probability for a Keras rate: 1 - rate.
-
-    Args:
-        rate: Probability of dropping, 0 <= rate < 1.
 
     Example:
         >>> keep_prob_of_rate(0.8)  # rounded at the twelfth decimal: not 0.19999999999999996
@@ -49,7 +46,6 @@ def sample_mask(
 
     Args:
         shape: Shape of the activations, for example (batch, units).
-        rate: Probability of dropping each unit, 0 <= rate < 1.
         noise_shape: As in Keras: one entry an axis; 1 shares one draw along that axis, None or the
             axis' length does not. A shorter one, without None, stands for the last axes.
         rng: Where the random numbers come from.
@@ -68,7 +64,7 @@ def inverted_dropout(h: np.ndarray, mask: np.ndarray, rate: float) -> np.ndarray
     Args:
         h: Activations, any shape.
         mask: True where a unit is kept; broadcast against `h`.
-        rate: Probability of dropping that drew the mask, 0 <= rate < 1.
+        rate: The rate that drew the mask.
 
     Example:
         >>> inverted_dropout([1.0, 2.0, 3.0], np.array([True, False, True]), 0.5)
@@ -84,8 +80,7 @@ def inverted_dropout_gradient(upstream: np.ndarray, mask: np.ndarray, rate: floa
 
     Args:
         upstream: Gradient of the loss with respect to the layer's output.
-        mask: The mask of the forward pass.
-        rate: The rate of the forward pass, 0 <= rate < 1.
+        mask: The mask of the forward pass, drawn at `rate`.
     """
     return inverted_dropout(upstream, mask, rate)
 
@@ -95,7 +90,6 @@ def moments(h: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
 
     Args:
         h: Activations, any shape.
-        rate: Probability of dropping, 0 <= rate < 1.
 
     Example:
         >>> moments([1.0, 2.0], 0.5)
@@ -103,22 +97,6 @@ def moments(h: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
     """
     h = np.asarray(h, float)
     return h, h**2 * check_rate(rate) / (1.0 - rate)
-
-
-def sampled_moments(
-    h: np.ndarray, rate: float, draws: int, *, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sample mean and variance of a unit over freshly drawn masks.
-
-    Args:
-        h: Activations, any shape.
-        rate: Probability of dropping, 0 <= rate < 1.
-        draws: How many masks to draw, at least 2.
-        rng: Where the random numbers come from.
-    """
-    mask = sample_mask((draws, *np.shape(h)), rate, rng=rng)
-    dropped = inverted_dropout(h, mask, rate)
-    return dropped.mean(axis=0), dropped.var(axis=0, ddof=1)
 
 
 def all_masks(units: int) -> np.ndarray:
@@ -156,7 +134,6 @@ def thinned_networks(
     Args:
         h: The units that are dropped, shape (units,), at most 16.
         predict: The rest of the network: from (m, units) to class probabilities (m, classes).
-        rate: Probability of dropping, 0 <= rate < 1.
 
     Example:
         >>> softmax = lambda h: np.exp(h) / np.exp(h).sum(axis=-1, keepdims=True)

@@ -1,6 +1,8 @@
 """Drawing only: arrays or histories in, Axes out. Nothing here trains, loads or rounds a result.
 
-Grey is the network without dropout; what other colours mean, a lesson says once, in its `colors`.
+All draw on `ax`, or on a new figure without it. Grey is the network without dropout; what other
+colours mean, a lesson says once, in its `colors`: a label, or its part before a comma, to a name in
+COLORS or any other colour. Labels without one take what is left.
 """
 
 import base64
@@ -81,8 +83,6 @@ def curves(
         labels: What to call the keys; the keys themselves when omitted.
         ylabel: Label of the vertical axis; the first key when omitted.
         average: How many epochs each drawn point is the mean of; the axis says so.
-        colors: Name of a run to its colour, as in `bands`.
-        ax: Where to draw; a new figure when omitted.
 
     Example:
         >>> curves({"none": {"loss": [2.0, 1.0]}}, ["loss"]).lines[0].get_label()
@@ -116,9 +116,6 @@ def bands(
             second the line style.
         xlabel: Label of the horizontal axis, with its unit.
         ylabel: Label of the vertical axis, with its unit.
-        colors: Label, or its part before a comma, to a name in COLORS or any other colour; others
-            take what is left, and "no dropout", "none" and "nowhere" are grey.
-        ax: Where to draw; a new figure when omitted.
 
     Example:
         >>> bands([0], {"a": [[1], [2]]}, xlabel="rate", ylabel="loss").lines[0].get_ydata()
@@ -145,8 +142,6 @@ def intervals(
         groups: Label to repeated measurements, at least two each, from top to bottom.
         xlabel: Label of the horizontal axis, with its unit.
         published: Figures from elsewhere, by the same labels, marked with a star.
-        colors: Label to its colour, as in `bands`.
-        ax: Where to draw; a new figure when omitted.
 
     Example:
         >>> ax = intervals({"none": [0.7, 0.8], "0.4": [0.8, 0.9]}, xlabel="test accuracy")
@@ -199,8 +194,6 @@ def reliability(
     Args:
         groups: Label to the confidences, 0 to 1, and whether each answer is correct.
         bins: Into how many equal steps confidence is cut; a dot's area is its share of the answers.
-        colors: Label to its colour, as in `bands`.
-        ax: Where to draw; a new figure when omitted.
 
     Example:
         >>> ax = reliability({"none": ([0.91, 0.93, 0.55], [True, False, True])})
@@ -229,7 +222,6 @@ def mask_grid(mask: np.ndarray, *, xlabel: str, ylabel: str, title="", ax: Ax = 
         xlabel: What the columns are.
         ylabel: What the rows are.
         title: Title of the axes.
-        ax: Where to draw; a new figure when omitted.
     """
     mask = np.asarray(mask)
     if mask.ndim != 2 or not np.isin(mask, (0, 1)).all():
@@ -251,7 +243,6 @@ def classes(x: np.ndarray, y: np.ndarray, *, ax: Ax = None, **options) -> Axes:
     Args:
         x: Points, shape (n, 2).
         y: Their classes, whole numbers from 0 to 5, shape (n,).
-        ax: Where to draw; a new figure when omitted.
         **options: Passed on to `Axes.plot`, for example `ms` or `alpha`.
     """
     ax = _axes(ax, width=4, height=4)
@@ -282,7 +273,6 @@ def boundary(axis: np.ndarray, probability: np.ndarray, *, ax: Ax = None) -> Axe
     Args:
         axis: One axis of the grid, as `plane` returns it, shape (k,).
         probability: Probability of class 1 at each point of the grid, k * k values.
-        ax: Where to draw; a new figure when omitted.
     """
     z = np.reshape(probability, (len(axis), len(axis))).astype(float)
     ax = _axes(ax, width=4, height=4)
@@ -300,7 +290,6 @@ def network(layers: Sequence[np.ndarray], *, scale: float = 1.0, ax: Ax = None) 
     Args:
         layers: One boolean array a layer, from input to output: True where the unit is kept.
         scale: What the survivors of a layer with dropped units are multiplied by; written on them.
-        ax: Where to draw; a new figure when omitted.
     """
     ax = _axes(ax, width=5, height=3.2)
     heights = [(len(kept) - 1) / 2 - np.arange(len(kept)) for kept in layers]
@@ -317,24 +306,6 @@ def network(layers: Sequence[np.ndarray], *, scale: float = 1.0, ax: Ax = None) 
             ax.text(i, y, text, color=color, fontsize=size, ha="center", va="center")
     ax.margins(0.12)
     ax.set_axis_off()
-    return ax
-
-
-def spread(draws: np.ndarray, plain: np.ndarray, names: Sequence[str], *, ax: Ax = None) -> Axes:
-    """Draw class probabilities over many masks: mean, 5th to 95th percentile, and without dropout.
-
-    Args:
-        draws: Probabilities under each mask, shape (masks, classes).
-        plain: Probabilities without dropout, shape (classes,).
-        names: The classes.
-        ax: Where to draw; a new figure when omitted.
-    """
-    ax = _axes(ax)
-    low, high = np.quantile(draws, [0.05, 0.95], axis=0)
-    ax.barh(names, np.mean(draws, axis=0), color=COLORS["sky"], label="mean over masks")
-    ax.hlines(names, low, high, color=COLORS["blue"], lw=2, label="5 % to 95 % of masks")
-    ax.plot(plain, names, "D", color="black", ms=5, ls="", label="without dropout")
-    ax.set(xlabel="probability", xlim=(0, 1.02), ylim=(len(names) - 0.4, -0.6))
     return ax
 
 

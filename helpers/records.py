@@ -19,10 +19,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from scipy import stats
 
-from helpers import evidence, plots
+from helpers import evidence
 from helpers._engine.checks import check_choice, shown
 from helpers._engine.progress import progress
 
@@ -79,7 +78,6 @@ def collect(
 
     Raises:
         RecordError: If the record that an author resumes is broken or of other settings.
-        ValueError: If a measured value is not finite.
 
     Example:
         >>> runs = collect("07_doc", {}, {"none": 0.0}, [1, 2], lambda rate, seed: {"loss": [rate]})
@@ -124,13 +122,7 @@ def collect(
 
 
 def load(name: str) -> Record:
-    """Return a recorded study.
-
-    Args:
-        name: Name of the record: that of the notebook.
-
-    Raises:
-        RecordError: If it is missing or broken.
+    """Return a recorded study by its name, that of the notebook.
 
     Example:
         >>> load("07_missing")
@@ -168,36 +160,34 @@ def stack(runs: Sequence[Run], key: str) -> np.ndarray:
     return np.array([run[key] for run in runs], float)
 
 
-def one_run(published: float, values: np.ndarray) -> bool:
-    """Return whether a figure that somebody measured once could be one more run of ours.
+def next_run(values: np.ndarray) -> tuple[float, float]:
+    """Return between which ends one more run falls, 19 times in 20.
 
-    Yes does not prove that theirs was the same study: three runs, or a wide spread, exclude little.
-    No is wrong for one in twenty such runs. The spread is that of our seeds, taken for normal.
+    A figure that somebody measured once could be one more run of ours if it lies there. That does
+    not prove that theirs was the same study: three runs, or a wide spread, exclude little. The
+    spread is that of our seeds, taken for normal.
 
     Args:
-        published: The figure of their single run.
-        values: The same quantity in our own runs, at least two.
+        values: A quantity in our own runs, at least two.
 
     Returns:
-        Whether it lies in the 95 % prediction interval of one more run.
-
-    Source:
-        Student (1908), The probable error of a mean; the interval widened by sqrt(n + 1).
+        The ends of Student's interval of a mean, widened by sqrt(n + 1).
 
     Example:
-        >>> one_run(0.85, [0.80, 0.82, 0.84]), one_run(0.95, [0.80, 0.82, 0.84])
-        (True, False)
+        >>> print("{:.3f} to {:.3f}".format(*next_run([0.80, 0.82, 0.84])))
+        0.721 to 0.919
     """
-    low, high = _next_run(values)
-    return low <= published <= high
+    ours = evidence.interval(values)
+    reach = stats.t.ppf(0.975, ours.n - 1) * np.std(values, ddof=1) * np.sqrt(1 + 1 / ours.n)
+    return float(ours.mean - reach), float(ours.mean + reach)
 
 
 class Comparison(evidence.Table):
     """The table *published / ours / verdict*, as a notebook shows it.
 
     Args:
-        rows: (quantity, published, values) for a published single run beside those of ours, which
-            get the verdict of `one_run`; or (quantity, published, ours, verdict).
+        rows: (quantity, published, values) for a published single run beside those of ours, judged
+            by `next_run`; or (quantity, published, ours, verdict).
 
     Example:
         >>> print(Comparison([("accuracy", 0.88, [0.86, 0.87]), ("words", 1000, 996, "fewer")]))
@@ -210,44 +200,12 @@ class Comparison(evidence.Table):
         judged = []
         for quantity, published, ours, *verdict in rows:
             if not verdict:
-                could = "could be" if one_run(published, ours) else "is not"
-                verdict = ["{} one more run ({:.3f} to {:.3f})".format(could, *_next_run(ours))]
+                low, high = next_run(ours)
+                could = "could be" if low <= published <= high else "is not"
+                verdict = [f"{could} one more run ({low:.3f} to {high:.3f})"]
                 ours = evidence.interval(ours)
             judged.append((quantity, published, ours, *verdict))
         super().__init__(("", "Published", "Ours", "Verdict"), judged)
-
-
-def beside(
-    live: Mapping[str, Sequence[Run]],
-    recorded: Mapping[str, Sequence[Run]],
-    key: str,
-    *,
-    ylabel: str,
-    published: float | None = None,
-) -> Figure:
-    """Draw a live run beside the recorded full-scale one, with the published figure as a line.
-
-    Args:
-        live: Label to its runs, as `collect` returns them.
-        recorded: The same labels to the runs of a record.
-        key: A quantity measured once an epoch.
-        ylabel: Its name, with its unit.
-        published: What the source reports, if it does.
-    """
-    fig, axes = plots.figure(1, 2, width=8.6, height=3.3, sharey=True)
-    titles = "this run, {} repeats", "recorded, {} repeats, full scale"
-    for ax, title, runs in zip(axes, titles, (live, recorded), strict=True):
-        groups = {label: stack(each, key) for label, each in runs.items()}
-        repeats, epochs = next(iter(groups.values())).shape
-        plots.bands(range(1, epochs + 1), groups, xlabel="epoch", ylabel=ylabel, ax=ax)
-        if published is not None:
-            ax.axhline(published, color="black", ls=(0, (4, 2)), label=f"published: {published:g}")
-        ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.set_title(title.format(repeats))
-    axes[1].set_ylabel("")
-    axes[0].legend().set_visible(False)
-    axes[1].legend()
-    return fig
 
 
 def save(path: Path, content: object) -> None:
@@ -256,15 +214,15 @@ def save(path: Path, content: object) -> None:
     text = re.sub(r"\[[-+\d.e,\s]*\]", lambda match: " ".join(match[0].split()), text)
     if not FOLDER.parent.is_dir():
         raise FileNotFoundError(_NO_CLONE)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, text + "\n")
+    write_whole(path, f"{text}\n".encode())
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file that takes its name only once all of it is there."""
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that takes its name only once all of it is there."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        part.write_bytes(text.encode())
+        part.write_bytes(content)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -278,13 +236,6 @@ def _resume(record: Record, earlier: Record, seeds: Sequence[int], precision: st
         for run in earlier.runs.get(label, []) if earlier.variants.get(label) == value else []:
             if run["about"]["seed"] in seeds and run["about"]["precision"] == precision:
                 record.runs[label].append(run)
-
-
-def _next_run(values: np.ndarray) -> tuple[float, float]:
-    """Return between which ends one more run falls, 19 times in 20."""
-    ours = evidence.interval(values)
-    reach = stats.t.ppf(0.975, ours.n - 1) * np.std(values, ddof=1) * np.sqrt(1 + 1 / ours.n)
-    return float(ours.mean - reach), float(ours.mean + reach)
 
 
 def _words(value: object) -> object:

@@ -72,6 +72,11 @@ class _Grid(NamedTuple):
         streams = _taken(self.streams, copies % self.seeds)
         return tuple(one | two for one, two in zip(numbers, streams, strict=True))
 
+    def own(self, data: Sequence, copies: np.ndarray) -> Sequence:
+        """Return the data of some copies; what all of them share stays one."""
+        pick = lambda a: tf.constant(a if len(a) == 1 else a[copies % self.seeds])  # noqa: E731
+        return tf.nest.map_structure(pick, data)
+
     def shaped(self, parts: Sequence[np.ndarray]) -> np.ndarray:
         """Return parts of values by copy as values by setting and seed."""
         array = np.concatenate(parts)
@@ -145,12 +150,7 @@ class Sweep:
         return Evaluation(*self._each_chunk(score, *_data(x, y, "", self._grid)))
 
     def to_keras(self, setting: int, seed: int) -> "keras.Sequential":
-        """Return one copy as the Keras model that `build` makes, with its trained weights.
-
-        Args:
-            setting: Which setting, an index into `settings`.
-            seed: Which repeat, an index into `seeds`.
-        """
+        """Return the copy of settings[setting] and seeds[seed] as the model that `build` makes."""
         values = [array[setting, seed] for array in self.weights]
         model = self._build(self.settings[setting])
         for variable, value in zip(model.trainable_variables, values, strict=True):
@@ -165,9 +165,7 @@ class Sweep:
         parts = []
         for chosen in np.split(copies, range(size, len(copies), size)):
             weights = grid.plan.by_layer(_taken(by_copy, chosen))
-            # data that all copies share stay one
-            own = [d if len(d) == 1 else d[chosen % grid.seeds] for d in data]
-            values = function(grid.plan, weights, grid.given(chosen), *map(tf.constant, own))
+            values = function(grid.plan, weights, grid.given(chosen), *grid.own(data, chosen))
             parts.append([value.numpy() for value in values])
         return list(map(grid.shaped, zip(*parts, strict=True)))
 
@@ -248,10 +246,10 @@ def _trained(
         # a short chunk is filled up, so that its shape needs no program of its own
         chosen = np.resize(chunk, size)
         state = initial_state(grid.plan, _taken(start, chosen % grid.seeds))
-        given = grid.given(chosen), *_taken((data, further), chosen % grid.seeds)
+        sets = _taken(data, chosen % grid.seeds), grid.own(further, chosen)
         notes = [np.empty((0, 2 + 2 * len(further), size), np.float32)]
         for call in calls:
-            state, noted = run(state, *given, *map(tf.constant, call))
+            state, noted = run(state, grid.given(chosen), *sets, *map(tf.constant, call))
             notes.append(noted.numpy()[: call[1] if every else 0])
         weights = [array.numpy() for array in tf.nest.flatten(state[1])]
         by_copy = (*weights, np.concatenate(notes).transpose(2, 1, 0))

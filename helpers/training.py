@@ -104,7 +104,10 @@ def _build(model: keras.Model, data: tuple, unsupported: dict[str, object]) -> l
     """Create all variables with one row of the data; refuse what the loop cannot do."""
     if not model.compiled:
         raise ValueError("model must be compiled: call model.compile(...) before fit")
-    refused = [*unsupported, *(["run_eagerly=True"] if model.run_eagerly else [])]
+    usual = {"run_eagerly": False, "steps_per_execution": 1}
+    usual["jit_compile"] = keras.Sequential().jit_compile  # on a GPU Keras chooses XLA by itself
+    asked = {name: getattr(model, name) for name in usual}
+    refused = [*unsupported, *(f"{n}={v}" for n, v in asked.items() if v not in (usual[n], False))]
     for name in ("train_step", "test_step"):
         if getattr(type(model), name) is not getattr(keras.Model, name):
             refused.append(f"an own {name}")

@@ -13,7 +13,7 @@ import ipywidgets as widgets
 from matplotlib.figure import Figure
 
 from helpers import plots
-from helpers._engine.checks import check_rate, shown
+from helpers._engine.checks import check_rate
 from helpers.masks import keep_prob_of_rate
 
 LABEL = {"description_width": "150px"}
@@ -52,7 +52,7 @@ def slider(
         minimum: Its left end.
         maximum: Its right end.
         step: Its step; a whole number makes a slider of whole numbers.
-        live: Whether to answer while it moves; for pictures that take less than about 50 ms.
+        live: As for `rate_slider`.
 
     Example:
         >>> slider("units", 4, 1, 8, 1).value
@@ -118,8 +118,7 @@ class Panel(widgets.VBox):
             raise ValueError("controls must hold at least one, received none")
         self.controls = dict(controls)
         self.sentence, self.picture = "", b""
-        self._draw = draw
-        self._extra = {"draws": 0} if button else {}
+        self._draw, self._extra = draw, {"draws": 0} if button else {}
         self._image, self._readout = widgets.HTML(), widgets.HTML()
         rows = []
         for control in self.controls.values():
@@ -137,12 +136,8 @@ class Panel(widgets.VBox):
         """Draw again with the controls as they stand."""
         values = {name: control.value for name, control in self.controls.items()}
         try:
-            match self._draw(**values, **self._extra):
-                case (Figure() as fig, str() as sentence):
-                    self._say(sentence, plots.png(fig), int(fig.get_figwidth() * fig.dpi))
-                case other:
-                    received = shown(other)
-                    raise TypeError(f"draw must return a figure and a sentence, not {received}")
+            fig, sentence = self._draw(**values, **self._extra)
+            self._say(sentence, plots.png(fig), int(fig.get_figwidth() * fig.dpi))
         except BaseException as error:
             # the old picture would pass for that of the new values
             self._say("This failed: " + traceback.format_exception_only(error)[-1].strip())

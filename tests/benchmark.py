@@ -60,36 +60,6 @@ def circles() -> tuple:
     return x[:30], y[:30], (x[30:], y[30:])
 
 
-@row("circles: 500 units, dropout 0.4, 4,000 epochs, validation each epoch")
-def circles_fit() -> dict:
-    from helpers._engine.backend import keras
-    from helpers.training import fit
-
-    epochs, measured = 4000, 60
-    x, y, held_out = circles()
-
-    def model() -> keras.Model:
-        layers = keras.layers
-        net = [layers.Dense(500, "relu"), layers.Dropout(0.4), layers.Dense(1, "sigmoid")]
-        net = keras.Sequential([keras.Input((2,)), *net])
-        net.compile("adam", "binary_crossentropy", metrics=["accuracy"])
-        return net
-
-    slow = model()
-    slow.fit(x, y, epochs=3, validation_data=held_out, verbose=0)
-    start = seconds(lambda: fit(model(), x, y, epochs=1, validation_data=held_out))
-    ours, theirs = [], []
-    for _ in range(5):  # turn about, so that both meet the same machine
-        net = model()
-        ours.append(
-            seconds(lambda net=net: fit(net, x, y, epochs=epochs, validation_data=held_out))
-        )
-        few = seconds(lambda: slow.fit(x, y, epochs=measured, validation_data=held_out, verbose=0))
-        theirs.append(few * epochs / measured)
-    note = f"theirs: model.fit, scaled up from {measured} epochs; ours traces a new model each time"
-    return {"ours": ours, "theirs": theirs, "start": start, "note": note}
-
-
 def circles_network(rate: float) -> object:
     from helpers._engine.backend import keras
 
@@ -98,6 +68,27 @@ def circles_network(rate: float) -> object:
     net = keras.Sequential([keras.Input((2,)), *net])
     net.compile("adam", "binary_crossentropy", metrics=["accuracy"])
     return net
+
+
+@row("circles: 500 units, dropout 0.4, 4,000 epochs, validation each epoch")
+def circles_fit() -> dict:
+    from helpers.training import fit
+
+    epochs, measured = 4000, 60
+    *data, held_out = circles()
+
+    def took(how: Callable, n: int, **options: object) -> float:
+        return seconds(lambda: how(*data, epochs=n, validation_data=held_out, **options))
+
+    slow = circles_network(0.4)
+    took(slow.fit, 3, verbose=0)
+    start = took(functools.partial(fit, circles_network(0.4)), 1)
+    ours, theirs = [], []
+    for _ in range(5):  # turn about, so that both meet the same machine
+        ours.append(took(functools.partial(fit, circles_network(0.4)), epochs))
+        theirs.append(took(slow.fit, measured, verbose=0) * epochs / measured)
+    note = f"theirs: model.fit, scaled up from {measured} epochs; ours traces a new model each time"
+    return {"ours": ours, "theirs": theirs, "start": start, "note": note}
 
 
 def sweep_circles(rates: int, seeds: int) -> dict:
@@ -116,17 +107,17 @@ def sweep_circles(rates: int, seeds: int) -> dict:
 
 
 def _sweep_row(rates: int, seeds: int) -> dict:
-
     epochs, measured = 4000, 60
     x, y, _ = circles()
     slow = circles_network(0.4)
     slow.fit(x, y, epochs=3, verbose=0)
-    fit = lambda: seconds(lambda: slow.fit(x, y, epochs=measured, verbose=0))  # noqa: E731
-    theirs = [fit() * epochs / measured * rates * seeds]
+    scale = epochs / measured * rates * seeds
+    fit = lambda: scale * seconds(lambda: slow.fit(x, y, epochs=measured, verbose=0))  # noqa: E731
+    theirs = [fit()]
     code = f"import benchmark, json; print(json.dumps(benchmark.sweep_circles({rates}, {seeds})))"
     command = [sys.executable, "-c", code]
     found = json.loads(subprocess.check_output(command, cwd=Path(__file__).parent))
-    theirs.append(fit() * epochs / measured * rates * seeds)
+    theirs.append(fit())
     note = (
         f"theirs: model.fit in a loop, scaled up from {measured} epochs of one; ours compiles once, "
         f"{found['compiling']:.1f} s, and needs {found['more']:.0f} MB above {found['memory']:.0f} MB"
@@ -148,14 +139,10 @@ def _import(module: str) -> list[float]:
     return [float(run()) for _ in range(3)]
 
 
-@row("import helpers")
-def import_helpers() -> dict:
-    return {"ours": _import("helpers")}
-
-
-@row("import helpers.training, with Keras, against import keras")
-def import_training() -> dict:
-    return {"ours": _import("helpers.training"), "theirs": _import("keras")}
+row("import helpers")(lambda: {"ours": _import("helpers")})
+row("import helpers.training, with Keras, against import keras")(
+    lambda: {"ours": _import("helpers.training"), "theirs": _import("keras")}
+)
 
 
 @row("IMDB: 25,000 reviews of the whole training set to a 1,000-column matrix")
@@ -187,20 +174,17 @@ def imdb_matrix() -> dict:
 def cifar10_epoch() -> dict:
     from helpers import data, training
     from helpers._engine.backend import keras
-    from helpers.training import fit
 
     sample = data.load("cifar10", "sample")
     x, y, scale = sample.x_train, sample.y_train, 40_000 / len(sample.x_train)
 
     def model(loss: str, *first: keras.layers.Layer) -> keras.Model:
-        def constrained(layer: type, size: int, *shape: int) -> keras.layers.Layer:
-            options = {"activation": "relu", "kernel_initializer": "he_uniform"}
-            return layer(size, *shape, kernel_constraint=keras.constraints.MaxNorm(2), **options)
-
+        how = {"activation": "relu", "kernel_initializer": "he_uniform"}
+        how["kernel_constraint"] = keras.constraints.MaxNorm(2)
         layers, net = keras.layers, [keras.Input((32, 32, 3)), *first]
         for _ in range(2):
-            net += [constrained(layers.Conv2D, 64, 3), layers.MaxPooling2D(), layers.Dropout(0.5)]
-        net += [layers.Flatten(), constrained(layers.Dense, 256)]
+            net += [layers.Conv2D(64, 3, **how), layers.MaxPooling2D(), layers.Dropout(0.5)]
+        net += [layers.Flatten(), layers.Dense(256, **how)]
         net = keras.Sequential([*net, layers.Dense(10, activation="softmax", dtype="float32")])
         net.compile("adam", loss, metrics=["accuracy"])
         return net
@@ -218,9 +202,8 @@ def cifar10_epoch() -> dict:
         theirs.append(took * scale)
         keras.config.set_dtype_policy(policy)
         # three epochs less one: two, without the tracing
-        net = small()
-        train = functools.partial(fit, net, x, y, batch_size=250)
-        one, three = seconds(lambda t=train: t(epochs=1)), seconds(lambda t=train: t(epochs=3))
+        train = functools.partial(training.fit, small(), x, y, batch_size=250)
+        one, three = (seconds(functools.partial(train, epochs=n)) for n in (1, 3))
         ours.append((three - one) / 2 * scale)
         keras.config.set_dtype_policy("float32")
     return {"ours": ours, "theirs": theirs, "note": f"from a tenth of the rows; {policy}"}

@@ -159,17 +159,3 @@ def test_compare_sets_one_more_run_beside_the_record(lesson, monkeypatch, capsys
     found["crash"] = "ZeroDivisionError"
     assert replicate.main([str(lesson), "--compare"]) == 1
     assert "failed: ZeroDivisionError" in capsys.readouterr().out
-
-
-def test_mismatched_names_claims_that_only_lesson_or_record_has(lesson):
-    claims = evidence.Claims("01_lesson")
-    claims.add("always | so", 1, True)
-    claims.add("new", 1, True)
-    book = nbformat.read(lesson, as_version=4)
-    shown = nbformat.v4.new_output("execute_result", {"text/plain": repr(claims.table())})
-    book.cells.append(new_code_cell("claims.table()", outputs=[shown]))
-    nbformat.write(book, lesson)
-    assert replicate.mismatched(lesson) == ["always | so", "new"]
-    entry = {"claims": dict.fromkeys(["always | so", "old"])}
-    records.save(evidence.REPLICATION, {"lessons": {"01_lesson": entry}})
-    assert replicate.mismatched(lesson) == ["new", "old"]

@@ -31,6 +31,11 @@ def _no_settings(monkeypatch):
     monkeypatch.delenv("DROPOUT_DATA_DIR", raising=False)
 
 
+def rows_of(got, split):
+    x, y = getattr(got, f"x_{split}"), getattr(got, f"y_{split}")
+    return [(each.tobytes(), label) for each, label in zip(x, y, strict=True)]
+
+
 def every_array(got):
     parts = (got.x_train, got.y_train, got.x_test, got.y_test)
     return [a for part in parts for a in (part if isinstance(part, tuple) else [part])]
@@ -39,15 +44,11 @@ def every_array(got):
 # --- the bundled samples
 
 
-@pytest.mark.parametrize(
-    ("name", "digest"),
-    [
-        ("mnist", "8e49fb847a5b"),
-        ("fashion_mnist", "b3d85d5b2ac3"),
-        ("cifar10", "de8c7213712c"),
-        ("imdb", "5bf1f3f8bf7a"),
-    ],
-)
+DIGESTS = {"mnist": "8e49fb847a5b", "fashion_mnist": "b3d85d5b2ac3"}
+DIGESTS |= {"cifar10": "de8c7213712c", "imdb": "5bf1f3f8bf7a"}
+
+
+@pytest.mark.parametrize(("name", "digest"), DIGESTS.items())
 def test_load_sample_is_balanced_read_only_and_the_same_as_ever(name, digest):
     got = data.load(name)
     total = hashlib.sha256("\n".join(got.vocabulary).encode())
@@ -87,14 +88,12 @@ def test_table_files_and_data_sheet_agree():
 
 
 def test_load_of_a_sample_does_not_import_tensorflow():
-    code = (
-        "import sys; from helpers import data; data.load('imdb'); sys.exit('keras' in sys.modules)"
-    )
+    code = "import sys, helpers.data as d; d.load('imdb'); sys.exit('keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("value", ["mnist ", "MNIST", "", "cifar100", None, 1])
-def test_load_refuses_what_it_does_not_know(monkeypatch, value):
+def test_load_refuses_what_it_does_not_know(value):
     with pytest.raises(ValueError, match=r"name must be one of 'mnist', .*'imdb', received"):
         data.load(value)
     if value is not None:
@@ -212,17 +211,9 @@ def test_load_keras(monkeypatch, tmp_path, name):
     assert not any(array.flags.writeable for array in every_array(got))
     right = dataset(name, arrays)
     assert got.vocabulary == right.vocabulary
-    rows, wanted = (
-        [
-            (x.tobytes(), y)
-            for part in data.SPLITS
-            for x, y in zip(getattr(each, f"x_{part}"), getattr(each, f"y_{part}"), strict=True)
-        ]
-        for each in (got, right)
-    )
-    if name == "imdb":  # Keras shuffles the reviews
-        rows, wanted = sorted(rows), sorted(wanted)
-    assert rows == wanted
+    order = sorted if name == "imdb" else list  # Keras shuffles the reviews
+    for split in data.SPLITS:
+        assert order(rows_of(got, split)) == order(rows_of(right, split))
 
 
 @pytest.mark.parametrize("name", data.DATA_SETS)
@@ -283,11 +274,10 @@ def test_mirror_command_fails_without_a_traceback(monkeypatch, tmp_path):
 
 
 def test_samples_that_are_drawn_load_again(monkeypatch, tmp_path, capsys):
-    per_class = [("IMAGES_PER_CLASS", (2, 1)), ("REVIEWS_PER_CLASS", (5, 2))]
-    for constant, counts in per_class:
-        monkeypatch.setattr(drawing, constant, dict(zip(data.SPLITS, counts, strict=True)))
-    monkeypatch.setattr(drawing, "COLUMNS", 5)
-    monkeypatch.setattr(drawing, "WORDS", 4)
+    counts = {"IMAGES_PER_CLASS": {"train": 2, "test": 1}, "COLUMNS": 5}
+    counts |= {"REVIEWS_PER_CLASS": {"train": 5, "test": 2}, "WORDS": 4}
+    for constant, value in counts.items():
+        monkeypatch.setattr(drawing, constant, value)
     whole = {name: dataset(name, fake(name, n=60)) for name in data.DATA_SETS}
     monkeypatch.setattr(data, "load", lambda name, scale: whole[name])
     drawing.main(tmp_path)
@@ -313,9 +303,10 @@ def test_samples_that_are_drawn_load_again(monkeypatch, tmp_path, capsys):
 # --- words
 
 
-@given(
-    st.lists(st.lists(st.integers(1, 12), max_size=9), min_size=1, max_size=6), st.integers(1, 15)
-)
+REVIEWS = st.lists(st.lists(st.integers(1, 12), max_size=9), min_size=1, max_size=6)
+
+
+@given(REVIEWS, st.integers(1, 15))
 @settings(deadline=None)
 def test_multi_hot_marks_the_words_that_occur(reviews, num_words):
     right = [[int(word in review) for word in range(1, num_words + 1)] for review in reviews]

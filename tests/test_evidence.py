@@ -68,15 +68,8 @@ def test_equal_values_have_no_width():
     assert evidence.interval([3, 3, 3]) == evidence.Interval(3.0, 3.0, 3.0, 3)
 
 
-@pytest.mark.parametrize("values", [[1.0], [], [[1.0, 2.0]], [1.0, np.nan], [1.0, np.inf]])
-def test_what_is_no_repeated_measurement_is_refused(values):
-    for refused in (evidence.interval, lambda bad: evidence.difference([1, 2], bad)):
-        with pytest.raises(ValueError, match="at least two finite measurements"):
-            refused(values)
-
-
 def test_unmatched_pairs_are_refused():
-    with pytest.raises(ValueError, match="received 2 and 3"):
+    with pytest.raises(ValueError, match=r"\(2,\) \(3,\)"):
         evidence.difference([1, 2], [1, 2, 3], paired=True)
 
 

@@ -151,8 +151,8 @@ def write_mirror(folder):
 
 
 WRITERS = {
-    "record": (lambda folder: record({"none": 5.0}), RECORD, "pathlib.Path.write_bytes"),
-    "mirror": (write_mirror, "mirror/imdb.npz", "numpy.savez"),
+    "record": (lambda folder: record({"none": 5.0}), RECORD),
+    "mirror": (write_mirror, "mirror/imdb.npz"),
 }
 TROUBLES = [OSError(code, os.strerror(code)) for code in (errno.ENOSPC, errno.EIO, errno.EROFS)]
 
@@ -161,18 +161,17 @@ TROUBLES = [OSError(code, os.strerror(code)) for code in (errno.ENOSPC, errno.EI
 @pytest.mark.parametrize("moment", ["at once", "half-way", "at the end"])
 @pytest.mark.parametrize("writer", WRITERS)
 def test_write_that_fails_leaves_what_was_there(course, monkeypatch, writer, moment, trouble):
-    write, file, call = WRITERS[writer]
+    write, file = WRITERS[writer]
     before = {path: path.read_bytes() for path in course.rglob("*.*")}
 
     def fails(target, *args, **kwargs):
         if moment == "half-way":
-            file = target if writer == "mirror" else open(target, "wb")  # noqa: SIM115
-            file.write(b"half of it")
-            file.flush()
+            target.write_text("half of it")
         raise trouble
 
     with monkeypatch.context() as patch:
-        patch.setattr("pathlib.Path.replace" if moment == "at the end" else call, fails)
+        call = "replace" if moment == "at the end" else "write_bytes"
+        patch.setattr(f"pathlib.Path.{call}", fails)
         with pytest.raises((type(trouble), data.DataError)) as caught:
             write(course)
     assert str(trouble) in str(caught.value)
@@ -185,18 +184,16 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from helpers import records
-from helpers.authors import mirror
 
 Path.replace = lambda part, path: os.kill(os.getpid(), signal.SIGKILL)
-path = Path(sys.argv[1])
-records.write_whole(path, "{}") if path.suffix == ".json" else mirror._write(path, {})
+records.write_whole(Path(sys.argv[1]), b"{}")
 """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="this system has no SIGKILL")
 @pytest.mark.parametrize("writer", WRITERS)
 def test_process_killed_in_a_write_leaves_what_was_there(course, writer):
-    write, file, _ = WRITERS[writer]
+    write, file = WRITERS[writer]
     before = read(file)
     done = subprocess.run([sys.executable, "-c", KILLED, str(course / file)], check=False)
     assert done.returncode == -signal.SIGKILL
@@ -222,11 +219,12 @@ RATES = {
     "sample_mask": lambda rate: masks.sample_mask((4, 3), rate, rng=RNG),
     "inverted_dropout": lambda rate: masks.inverted_dropout(H, H > 0, rate),
     "moments": lambda rate: masks.moments(H, rate),
-    "sampled_moments": lambda rate: masks.sampled_moments(H[0], rate, 9, rng=RNG),
     "thinned_networks": lambda rate: masks.thinned_networks(H[0], lambda h: h[:, :2] / 2, rate),
     "keep_prob_of_rate": masks.keep_prob_of_rate,
     "rate_slider": widgets.rate_slider,
     "StepDropout": lambda rate: layers.StepDropout(keras.layers.SimpleRNNCell(2), rate),
+    "DropConnect": lambda rate: layers.DropConnect(2, rate),
+    "TunableDropout": layers.TunableDropout,
 }
 
 
@@ -249,7 +247,7 @@ REPEATS = {
     "interval": evidence.interval,
     "difference": lambda values: evidence.difference(values, [1.0, 2.0]),
     "difference, b": lambda values: evidence.difference([1.0, 2.0], values, paired=True),
-    "one_run": lambda values: records.one_run(0.5, values),
+    "next_run": records.next_run,
 }
 
 
@@ -260,33 +258,27 @@ def test_repeats_that_give_no_interval_are_refused(function, values):
         REPEATS[function](values)
 
 
-@pytest.mark.parametrize("review", [[-3], [1.5], [True], ["good"], 7, [[1]], [6], [0, 1]], ids=repr)
+@pytest.mark.parametrize("review", [[-3], [1.5], [True], ["good"], 7, [[1]], [0, 1]], ids=repr)
 def test_words_that_are_no_review_are_refused(review):
-    says = "along one axis, received|has 5 words, received id 6"
-    if review != [6]:
-        with pytest.raises(ValueError, match=says):
-            data.multi_hot([review], 5)
+    with pytest.raises(ValueError, match="along one axis, received"):
+        data.multi_hot([review], 5)
     if review != [0, 1]:
-        with pytest.raises(ValueError, match=says):
+        with pytest.raises(ValueError, match="along one axis, received"):
             data.decode(review, list("abcde"))
 
 
 # --- a panel whose drawing fails says so and why, and shows no stale picture
 
 
-@pytest.mark.parametrize(
-    "failure", [ValueError("no such rate"), MemoryError(), None, "x"], ids=repr
-)
+@pytest.mark.parametrize("failure", [ValueError("no such"), MemoryError(), None, "x"], ids=repr)
 @pytest.mark.parametrize("by", ["slider", "button"])
 def test_panel_whose_drawing_fails_says_why_and_shows_no_stale_picture(failure, by):
     def draw(rate, draws):
         fig, ax = plots.figure()
         ax.plot([0, rate])
-        if working:
-            return fig, f"rate {rate}"
-        if isinstance(failure, Exception):
+        if not working and isinstance(failure, Exception):
             raise failure
-        return failure
+        return (fig, f"rate {rate}") if working else failure
 
     working, rate = [True], widgets.rate_slider(0.5)
     panel = widgets.Panel(draw, {"rate": rate}, button="Again")

@@ -7,6 +7,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from helpers import evidence
+
 FOLDER = Path(__file__).parents[1] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 README = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
@@ -135,6 +137,18 @@ def test_every_figure_goes_through_show(lesson):
 def test_the_title_carries_the_number(lesson, request):
     number = int(request.node.callspec.id[:2])
     assert headings(lesson)[0][1].startswith(f"{number} · ")
+
+
+def test_every_claim_of_a_lesson_that_was_replicated_is_on_record(lesson, request):
+    [table] = [
+        cell.outputs[0].data["text/plain"]
+        for cell in code(lesson)
+        if cell.source.strip() == "claims.table()"
+    ]
+    header, *rows = table.splitlines()
+    claimed = {row.rsplit(" | ", header.count(" | "))[0] for row in rows}
+    recorded = evidence.replications(request.node.callspec.id)
+    assert claimed == recorded.keys() or not recorded
 
 
 def test_nothing_points_at_a_lesson_that_is_not_there(notebook):

@@ -135,18 +135,6 @@ def test_a_variant_whose_value_changed_is_trained_again(author, monkeypatch, bef
     assert trained == [(True, 3), (True, 4)]
 
 
-def test_runs_of_another_precision_are_trained_again(author, monkeypatch):
-    about = records._about()
-    collect()
-    monkeypatch.setenv("DROPOUT_RECORD", "resume")
-    monkeypatch.setattr(records, "_about", lambda: about | {"precision": "mixed_bfloat16"})
-    collect(again := Trained())
-    assert len(again.calls) == 4
-    runs = records.load("07_test").runs
-    used = {run["about"]["precision"] for each in runs.values() for run in each}
-    assert used == {"mixed_bfloat16"}
-
-
 def test_a_reader_goes_on_where_training_was_interrupted(reader, capsys):
     with pytest.raises(KeyboardInterrupt):
         collect(Trained(interrupt_at=3))
@@ -180,15 +168,6 @@ def test_collect_refuses_a_loss_that_is_not_finite(author):
     assert not author.exists()
 
 
-def test_write_whole_leaves_the_old_file_when_writing_fails(tmp_path, monkeypatch):
-    path = tmp_path / "a.json"
-    records.write_whole(path, "old")
-    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("full disk")))
-    with pytest.raises(OSError, match="full disk"):
-        records.write_whole(path, "new")
-    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
-
-
 @pytest.mark.parametrize("text", ["{", "[]", '{"settings": {}}', '{"name": 1}'])
 def test_load_refuses_a_broken_record_and_says_what_to_do(author, text):
     author.parent.mkdir()
@@ -213,9 +192,10 @@ def test_stack_says_what_was_measured():
         records.stack([{"loss": [1.0], "about": {}}], "acc")
 
 
-def test_one_run_holds_for_95_of_100_further_runs():
+def test_next_run_holds_95_of_100_further_runs():
     draws = np.random.default_rng(0).normal(size=(4000, 5))
-    share = np.mean([records.one_run(row[0], row[1:]) for row in draws])
+    ends = np.array([records.next_run(row[1:]) for row in draws]).T
+    share = np.mean((ends[0] <= draws[:, 0]) & (draws[:, 0] <= ends[1]))
     assert abs(share - 0.95) < 0.02
 
 
@@ -228,16 +208,6 @@ def test_comparison_computes_the_verdict_of_a_published_single_run():
     assert verdicts[1:] == ["is not one more run (0.721 to 0.919)", "fewer"]
     assert str(table.rows[0][2]) == "0.820 (0.770 to 0.870)"
     assert "a &lt; b" in table._repr_html_()
-
-
-def test_beside_draws_both_with_the_published_value():
-    live = {"none": [{"loss": [2.0, 1.0]}, {"loss": [3.0, 2.0]}]}
-    recorded = {"none": [{"loss": [5.0, 4.0]}] * 3}
-    fig = records.beside(live, recorded, "loss", ylabel="loss (nats)", published=1.5)
-    drawn = [[list(line.get_ydata()) for line in ax.lines] for ax in fig.axes]
-    assert drawn == [[[2.5, 1.5], [1.5, 1.5]], [[5.0, 4.0], [1.5, 1.5]]]
-    titles = [ax.get_title() for ax in fig.axes]
-    assert titles == ["this run, 2 repeats", "recorded, 3 repeats, full scale"]
 
 
 def declared(notebook):

@@ -252,6 +252,8 @@ REFUSED = [
     (OwnStep, None, {}, NO + "an own train_step: use model.fit"),
     (counting, None, {}, NO + "tally: use model.fit"),
     (dense, None, {}, NO + "run_eagerly=True: use model.fit"),
+    (dense, None, {}, NO + "jit_compile=True: use model.fit"),
+    (dense, None, {}, NO + "steps_per_execution=4: use model.fit"),
     (dense, ["f1_score"], {}, NO + r"f1_score of shape \(1,\): use model.fit"),
     *((dense, None, {n: 1}, NO + f"{n}: use model.fit") for n in ("callbacks", "verbose")),
     (dense, None, {"x": [X, X]}, "x and y must be one array .* received list, ndarray: use model.fit"),
@@ -268,7 +270,11 @@ REFUSED = [
 @pytest.mark.parametrize(("create", "metrics", "changed", "says"), REFUSED)
 def test_what_only_keras_does_is_refused_in_one_sentence(create, metrics, changed, says):
     model = OwnStep(dense().layers) if create is OwnStep else create()
-    model.compile("sgd", "mse", metrics=metrics, run_eagerly="run_eagerly" in says)
+    options = {"run_eagerly": True, "jit_compile": True, "steps_per_execution": 4}
+    asked = {name: value for name, value in options.items() if name in says}
+    if "jit_compile" in asked and keras.Sequential().jit_compile:
+        pytest.skip("on a GPU Keras chooses XLA by itself")
+    model.compile("sgd", "mse", metrics=metrics, **asked)
     error = NotImplementedError if "use model.fit" in says else ValueError
     with pytest.raises(error, match=says):
         fit(model, **({"x": X, "y": Y[:, None], "epochs": 1} | changed))

@@ -1,11 +1,6 @@
 """TensorFlow and Keras, loaded without their start-up messages.
 
 Lessons import their helpers first and then say ``import keras``; helpers import both from here.
-
-Example:
-    >>> from helpers._engine.backend import keras, tf
-    >>> keras.backend.backend()
-    'tensorflow'
 """
 
 import contextlib

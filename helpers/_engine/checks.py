@@ -16,10 +16,6 @@ def shown(value: object) -> str:
 def check_rate(rate: float, name: str = "rate") -> float:
     """Return `rate` as a float if it is a probability of dropping, 0 <= rate < 1.
 
-    Raises:
-        TypeError: If it is no number.
-        ValueError: If it lies outside; of a percentage or p = 1 it names the rate.
-
     Example:
         >>> check_rate(40)
         Traceback (most recent call last):

@@ -95,11 +95,7 @@ def read_models(models: Sequence, settings: Sequence) -> tuple[Plan, tuple[dict,
 
 
 def read_model(model: "keras.Sequential") -> tuple[Plan, tuple[dict, ...]]:
-    """Return the plan and the numbers of a compiled model, or refuse what cannot be honoured.
-
-    Raises:
-        ValueError: Naming the layer and the argument that is not supported, and what is.
-    """
+    """Return the plan and the numbers of a compiled model, or refuse what cannot be honoured."""
     if type(model) is not keras.Sequential or not model.compiled:
         raise TypeError(f"build must return a compiled keras.Sequential, received {shown(model)}")
     if not model.built or len(model.input_shape) != 2:

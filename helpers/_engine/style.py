@@ -73,15 +73,6 @@ def png(fig: Figure) -> bytes:
     Args:
         fig: The figure. Every visible Axes must have something in it; unless one has a legend, what
             they label is named beside them.
-
-    Raises:
-        ValueError: If there is nothing to see in an Axes.
-
-    Example:
-        >>> fig = Figure()
-        >>> _ = fig.subplots().plot([1, 2])
-        >>> png(fig)[1:4]
-        b'PNG'
     """
     # a line across the axes, such as a limit, is no content: it has no place along itself
     full = [bool(np.isfinite(ax.dataLim.get_points()).all()) for ax in fig.axes]

@@ -32,27 +32,19 @@ def run(
     environment: Mapping[str, str] | None = None,
     timeout: float | None = 600,
 ) -> nbformat.NotebookNode:
-    """Run a notebook in a fresh kernel.
+    """Run a notebook in a fresh kernel; return the same notebook with its new outputs.
 
     Args:
-        notebook: The notebook; its outputs are replaced.
+        notebook: The notebook.
         folder: Where its kernel runs.
         environment: Environment variables of the kernel, besides those of this process.
         timeout: Seconds that one cell may take; no limit when None.
 
-    Returns:
-        The same notebook.
-
     Raises:
         NotebookError: If a cell takes too long, or raises and is not tagged "raises-exception".
     """
-    client = NotebookClient(
-        notebook,
-        timeout=timeout,
-        kernel_name="python3",
-        coalesce_streams=True,
-        resources={"metadata": {"path": folder}},
-    )
+    where = {"kernel_name": "python3", "resources": {"metadata": {"path": folder}}}
+    client = NotebookClient(notebook, timeout=timeout, coalesce_streams=True, **where)
     try:
         client.execute(env={**os.environ, **(environment or {})})
     except (CellExecutionError, CellTimeoutError) as error:
@@ -68,10 +60,8 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         >>> sorted(clean(notebook).metadata)
         ['kernelspec', 'language_info']
     """
-    notebook.metadata = nbformat.from_dict(
-        {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
-    )
-    number = 0
+    usual = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
+    notebook.metadata, number = nbformat.from_dict(usual), 0
     for index, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{index:03d}"
         kept = {"tags": cell.metadata.get("tags")}
@@ -81,8 +71,7 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         if cell.cell_type != "code":
             continue
         if cell.source.strip():
-            number += 1
-            cell.execution_count = number
+            cell.execution_count = number = number + 1
         for output in cell.outputs:
             if output.output_type == "execute_result":
                 output.execution_count = cell.execution_count
@@ -93,17 +82,13 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def save(path: Path) -> None:
-    """Run one notebook in its own folder and save it clean.
-
-    Raises:
-        NotebookError: If a cell raises, takes too long or writes to stderr; nothing is saved.
-    """
+    """Run one notebook in its own folder and save it clean, or not at all if it complains."""
     notebook = clean(run(nbformat.read(path, as_version=4), path.parent))
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if output.get("name") == "stderr":
                 raise NotebookError(f"{cell.source}\nwrote to stderr: {output.text.strip()}")
-    write_whole(path, nbformat.writes(notebook) + "\n")
+    write_whole(path, f"{nbformat.writes(notebook)}\n".encode())
 
 
 def each(paths: Sequence[Path], action: Callable[[Path], object], done: str) -> int:

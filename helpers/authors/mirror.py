@@ -5,7 +5,7 @@ python -m helpers.authors.mirror FOLDER    # then set DROPOUT_DATA_DIR=FOLDER
 
 import argparse
 import contextlib
-import os
+import io
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,14 +14,11 @@ from typing import Any
 import numpy as np
 
 from helpers import data
+from helpers.records import write_whole
 
 
 def make_mirror(folder: Path) -> None:
-    """Write every whole data set that is not there yet; a file appears only when it is complete.
-
-    Args:
-        folder: Where to write; made if it is not there.
-    """
+    """Write every whole data set that is not there yet; a file appears only when it is complete."""
     for about in data.DATA_SETS.values():
         path = folder / f"{about.name}.npz"
         with contextlib.suppress(data.DataError):
@@ -38,11 +35,7 @@ def make_mirror(folder: Path) -> None:
 
 
 def packed(parts: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Return reviews end to end, as an IMDB file holds them without a pickle.
-
-    Args:
-        parts: The reviews x_train and x_test, their labels y_train and y_test, the vocabulary.
-    """
+    """Return reviews, labels and vocabulary as an IMDB file holds them: end to end, no pickle."""
     arrays = {"vocabulary": np.frombuffer("\n".join(parts["vocabulary"]).encode(), np.uint8)}
     for split in data.SPLITS:
         reviews = parts[f"x_{split}"]
@@ -53,19 +46,14 @@ def packed(parts: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    content = io.BytesIO()
+    np.savez(content, **arrays)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
-            np.savez(file, **arrays)
-        part.replace(path)
+        write_whole(path, content.getvalue())
     except OSError as error:
         raise data.DataError(
             f"cannot write {path} ({error}); free some room or choose a folder that you can write"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
 
 
 if __name__ == "__main__":

@@ -23,9 +23,7 @@ import nbformat
 from helpers import evidence, records
 from helpers.authors import execute
 
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"
-)
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 FINDINGS = """import json, keras, numpy, tensorflow
 print(json.dumps({
     "claims": {each.claim: each.holds for each in claims.findings.values()},
@@ -35,11 +33,6 @@ print(json.dumps({
 
 def judge(path: Path, seed: int, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Run a lesson at sample scale with another base seed; its verdict may fail.
-
-    Args:
-        path: The lesson; the file stays as it is.
-        seed: The base seed.
-        environment: Further environment variables of the kernel.
 
     Returns:
         "claims", each with whether it held, and "versions"; or the "crash", and no claims.
@@ -87,7 +80,7 @@ def replicate(path: Path, seeds: Sequence[int], jobs: int = 1, resume: bool = Fa
     if resume and before.get("code") == entry["code"]:
         entry = before
     todo = [seed for seed in seeds if seed not in entry["seeds"]]
-    environment = ONE_THREAD if jobs > 1 else {}
+    environment = dict.fromkeys(THREADS, "1") if jobs > 1 else {}
     runs = joblib.Parallel(jobs, prefer="threads", return_as="generator")(  # kernels do the work
         joblib.delayed(judge)(path, seed, environment) for seed in todo
     )
@@ -118,22 +111,6 @@ def compare(path: Path, seed: int) -> None:
         raise execute.NotebookError(found.get("crash", f"not on record: {sorted(unknown)}"))
 
 
-def mismatched(path: Path) -> list[str]:
-    """Return the claims that a saved lesson has and the replication record lacks, or vice versa.
-
-    Args:
-        path: A lesson, executed, with its `claims.table()`.
-    """
-    [table] = [
-        cell.outputs[0].data["text/plain"]
-        for cell in nbformat.read(path, as_version=4).cells
-        if cell.source.strip() == "claims.table()"
-    ]
-    header, *rows = table.splitlines()
-    claimed = {row.rsplit(" | ", header.count(" | "))[0] for row in rows}
-    return sorted(claimed ^ evidence.replications(path.stem).keys())
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -143,20 +120,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--resume", action="store_true", help="keep the runs of unchanged code")
     parser.add_argument("--compare", action="store_true", help="one more seed, nothing written")
     options = parser.parse_args(arguments)
-    lessons = options.notebooks or [
-        path
-        for path in sorted(records.FOLDER.parent.glob("*.ipynb"))
-        if "claims.verdict()" in path.read_text("utf-8")
-    ]
+    every = sorted(records.FOLDER.parent.glob("*.ipynb"))
+    claiming = [path for path in every if "claims.verdict()" in path.read_text("utf-8")]
+    lessons = options.notebooks or claiming
     if options.compare:
         seed = int(f"{datetime.date.today():%y%m%d}")  # one that nobody has looked at
         return execute.each(lessons, lambda path: compare(path, seed), "compared")
     first, last = options.seeds
-    return execute.each(
-        lessons,
-        lambda path: replicate(path, range(first, last + 1), options.jobs, options.resume),
-        "replicated",
-    )
+    how = range(first, last + 1), options.jobs, options.resume
+    return execute.each(lessons, lambda path: replicate(path, *how), "replicated")
 
 
 if __name__ == "__main__":

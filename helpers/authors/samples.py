@@ -25,13 +25,7 @@ COLUMNS = 100
 
 
 def draw_images(labels: np.ndarray, per_class: int, rng: np.random.Generator) -> np.ndarray:
-    """Return row numbers, as many of each of the ten classes: row i of the sample has class i % 10.
-
-    Args:
-        labels: Class of every row, 0–9, one axis.
-        per_class: How many rows to keep of each class.
-        rng: Where the chance comes from.
-    """
+    """Return as many row numbers of each class: row i of the sample has class i % 10."""
     rows = [rng.choice(np.flatnonzero(labels == c), per_class, replace=False) for c in range(10)]
     return np.stack(rows, axis=1).ravel()
 
@@ -47,12 +41,7 @@ def sheet(images: np.ndarray) -> bytes:
 
 
 def draw_reviews(full: data.Dataset, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return two disjoint sets of reviews, both from the public train split, as a file holds them.
-
-    Args:
-        full: IMDB, whole; nothing of its test split is looked at.
-        rng: Where the chance comes from.
-    """
+    """Return two disjoint sets of reviews, as a file holds them, from the train split alone."""
     # some reviews were posted more than once: keep the first of each
     first = {review.tobytes(): i for i, review in reversed(list(enumerate(full.x_train)))}
     rows = np.sort(np.fromiter(first.values(), np.int64))
@@ -73,11 +62,11 @@ def _files(name: str) -> list[bytes]:
         file = io.BytesIO()
         np.savez_compressed(file, **draw_reviews(full, rng))
         return [file.getvalue()]
-    rows = {
-        split: draw_images(getattr(full, f"y_{split}"), n, rng)
-        for split, n in IMAGES_PER_CLASS.items()
-    }
-    return [sheet(getattr(full, f"x_{split}")[kept]) for split, kept in rows.items()]
+    files = []
+    for split, count in IMAGES_PER_CLASS.items():
+        rows = draw_images(getattr(full, f"y_{split}"), count, rng)
+        files.append(sheet(getattr(full, f"x_{split}")[rows]))
+    return files
 
 
 def main(folder: Path) -> None:
