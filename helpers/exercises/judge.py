@@ -146,7 +146,7 @@ class Code(NamedTuple):
         if isinstance(wanted, tuple) and isinstance(result, list):
             result = tuple(result)
         if (form := _form(result)) != (asked := _form(wanted)):
-            return {"the result": f"{form}, where {asked} is asked for"}
+            return {"the form": f"{form}, where {asked} is asked for"}
         return self._observed(_tidy(result), args)
 
     def _observed(self, result: object, args: tuple) -> dict:
@@ -181,7 +181,7 @@ class Code(NamedTuple):
     def _differing(self, seen: dict, asked: dict, args: tuple) -> str:
         """Name what differs first, and what was right before it."""
         if seen.keys() != asked.keys():
-            return f"Not yet. It returns {seen['the result']}."
+            return f"Not yet. It returns {seen['the form']}."
         names = list(asked)
         first = next(
             i for i, n in enumerate(names) if not _close(seen[n], asked[n], self.tolerance)
@@ -190,8 +190,8 @@ class Code(NamedTuple):
         good = f"{names[first - 1]} is right; " if first else ""
         if isinstance(want, (bool, np.bool_)):
             differs = f"“{name}” should be {'true' if want else 'false'} and is not"
-        elif np.ndim(want) == 0 and isinstance(want, (float, np.floating)) and got * want > 0:
-            differs = f"{name} is {got / want:.3g} times what it should be"
+        elif times := _times(got, want):
+            differs = f"{name} is {times:.3g} times what it should be"
         else:
             differs = f"{name} should be {_brief(want)} and is {_brief(got)}"
         where = zip(inspect.signature(self.reference).parameters, args, strict=False)
@@ -298,6 +298,15 @@ def _close(one: object, other: object, tolerance: float) -> bool:
     if one.dtype.kind not in "biuf" or other.dtype.kind not in "biuf":
         return bool((one == other).all())
     return np.allclose(one, other, rtol=tolerance, atol=tolerance, equal_nan=True)
+
+
+def _times(got: object, want: object) -> float:
+    """By which factor numbers, not counts, are off: all of them by the same, else 0."""
+    got, want = np.asarray(got), np.asarray(want)
+    if want.dtype.kind != "f" or got.dtype.kind not in "fiu" or not want.any():
+        return 0.0
+    factor = float((got * want).sum() / (want * want).sum())
+    return factor if factor > 0 and _close(got, factor * want, 1e-3) else 0.0
 
 
 def _brief(value: object) -> str:

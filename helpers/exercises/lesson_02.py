@@ -53,7 +53,7 @@ def normalising_model():
     return model
 
 
-def dropout_on(model, x):
+def predict_with_dropout(model, x):
     for layer in model.layers:
         x = layer(x, training=isinstance(layer, layers.Dropout))
     return x
@@ -179,7 +179,7 @@ EXERCISES = {
         tolerance=0.05,
     ),
     "02.5": Code(
-        dropout_on,
+        predict_with_dropout,
         lambda: [(normalising_model(), np.random.default_rng(1).normal(3, 1, (4000, 6)))],
         {
             "`training=True` reaches batch normalisation as well: it used the batch's own "

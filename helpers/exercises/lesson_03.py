@@ -49,8 +49,10 @@ def order(answer, *args):
         elif isinstance(layer, layers.Dense):
             does = layer.activation.__name__
             names.append(f"dense {layer.units}" + f" {does}" * (does != "linear"))
-        elif isinstance(layer, (layers.Activation, layers.ReLU, layers.Softmax)):
-            names[-1] += " " + getattr(layer, "activation", keras.activations.relu).__name__
+        elif isinstance(layer, layers.Activation):
+            names[-1] += " " + layer.activation.__name__
+        elif isinstance(layer, (layers.ReLU, layers.Softmax)):
+            names[-1] += " " + type(layer).__name__.lower()
     return ", ".join(names)
 
 
