@@ -235,7 +235,7 @@ class Prediction(_Words):
             said = self.buttons.value
             line.words = f"You said: {said}. " if said else "No prediction made. "
             line.words += f"Measured: {measured}."
-            text.value = _status(line.words)
+            text.value = _status(line.words) if said else html.escape(line.words)
 
         self.buttons.observe(follow, names="value")
         follow()

@@ -206,7 +206,7 @@ def test_a_prediction_shows_its_question_and_says_what_was_pressed():
 def test_a_prediction_is_set_beside_what_was_measured_and_the_line_follows_it():
     of = guess()
     line = of.compare("dropout")
-    assert line.words == "No prediction made. Measured: dropout."
+    assert line.words == line.children[0].value == "No prediction made. Measured: dropout."
     for pressed in ("no dropout", "dropout"):
         of.buttons.value = pressed
         assert line.words == f"You said: {pressed}. Measured: dropout."

@@ -110,6 +110,24 @@ def test_an_exception_is_shown_as_the_readers_own_with_its_line():
     assert "Traceback" not in said
 
 
+class Misspelt(keras.layers.Layer):
+    def __init__(self, rate=0.2, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+
+    def call(self, inputs, training=False):
+        return keras.random.dropout(inputs, self.rat)
+
+
+def test_of_an_exception_inside_a_layer_only_the_readers_part_is_shown():
+    assert reply(Misspelt, "10.4").splitlines() == [
+        "Your code raised AttributeError: 'Misspelt' object has no attribute 'rat'",
+        f"  in line {Misspelt.call.__code__.co_firstlineno + 1}: "
+        "return keras.random.dropout(inputs, self.rat)",
+        "It is used as MyDropout(rate=0.2, **kwargs).",
+    ]
+
+
 def test_a_function_that_takes_other_arguments_is_told_how_it_is_called():
     said = reply(lambda h: h)
     assert said.startswith("Your code raised TypeError: ")
