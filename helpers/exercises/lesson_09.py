@@ -129,8 +129,8 @@ EXERCISES = {
     "09.5": Code(
         monte_carlo,
         lambda: [
-            (voting_model(), np.linspace(1, 3, 80)[:, None] * np.ones(100), 20),
-            (voting_model(), np.linspace(2, 5, 40)[:, None] * np.ones(100), 30),
+            (voting_model(), np.linspace(1, 3, 500)[:, None] * np.ones(100), 20),
+            (voting_model(), np.linspace(2, 5, 500)[:, None] * np.ones(100), 30),
         ],
         {
             "The spread of the answers is asked for; this is the standard error of their mean.": (
