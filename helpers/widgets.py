@@ -8,12 +8,13 @@ import base64
 import html
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 
 from helpers import plots
-from helpers._engine.checks import check_rate
+from helpers._engine.checks import check_choice, check_rate
 from helpers.masks import keep_prob_of_rate
 
 LABEL = {"description_width": "150px"}
@@ -176,3 +177,86 @@ def _keep_prob_label(slider: widgets.FloatSlider) -> widgets.HTML:
     slider.observe(follow, names="value")
     follow()
     return label
+
+
+class _Words(widgets.VBox):
+    """A widget with words that stand in for it where there is no kernel."""
+
+    words = ""
+
+    def _repr_mimebundle_(self, **options):
+        bundle = super()._repr_mimebundle_(**options)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        data["text/plain"], data["text/html"] = self.words, f"<p>{html.escape(self.words)}</p>"
+        return data, metadata
+
+
+class Prediction(_Words):
+    """A question with a row of choices to press; `predict` makes one.
+
+    Args:
+        question: What the reader commits to.
+        choices: The possible answers, two or more.
+    """
+
+    _said: ClassVar[dict[str, str]] = {}  # by question: a cell that is run again keeps its answer
+
+    def __init__(self, question: str, choices: Sequence[str]):
+        self.question, self.choices = question, list(choices)
+        self.words = f"{question} {' / '.join(self.choices)}"
+        asked = [question] * len(self.choices)  # read out with each button
+        look = {"style": {"button_width": "auto"}, "tooltips": asked}
+        self.buttons = widgets.ToggleButtons(options=self.choices, value=None, **look)
+        self.buttons.observe(self._note, names="value")
+        self._readout = widgets.HTML()
+        super().__init__([widgets.HTML(html.escape(question)), self.buttons, self._readout])
+        if self._said.get(question) in self.choices:
+            self.buttons.value = self._said[question]
+
+    def compare(self, measured: str) -> widgets.Widget:
+        """Return a line that sets the reader's choice beside the measured one, and follows it.
+
+        Args:
+            measured: Which of the choices it turned out to be.
+
+        Raises:
+            ValueError: If it is none of the choices.
+        """
+        check_choice(measured, "measured", self.choices)
+        line, text = _Words(), widgets.HTML()
+        line.children = [text]
+
+        def follow(_change=None):
+            said = self.buttons.value
+            line.words = f"You said: {said}. " if said else "No prediction made. "
+            line.words += f"Measured: {measured}."
+            text.value = _status(line.words) if said else html.escape(line.words)
+
+        self.buttons.observe(follow, names="value")
+        follow()
+        return line
+
+    def _note(self, change: Mapping) -> None:
+        self._said[self.question] = change["new"]
+        self._readout.value = _status(f"You say: {change['new']}.")
+
+
+def predict(question: str, choices: Sequence[str]) -> Prediction:
+    """Return a row of buttons by which the reader commits to an answer before the experiment.
+
+    Args:
+        question: What to commit to.
+        choices: The possible answers, two or more.
+
+    Example:
+        >>> guess = predict("Which ends lower?", ["dropout", "no dropout"])
+        >>> guess.buttons.value = "no dropout"  # or press it
+        >>> guess.compare("dropout").words
+        'You said: no dropout. Measured: dropout.'
+    """
+    return Prediction(question, choices)
+
+
+def _status(text: str) -> str:
+    """Return a line that a screen reader says when it changes."""
+    return f'<div role="status" aria-live="polite">{html.escape(text)}</div>'

@@ -182,3 +182,52 @@ def test_a_choice_offers_names_or_names_for_values_even_none():
     assert widgets.choice("kind", ["a", "b"]).value == "a"
     assert widgets.choice("shape", {"all": None, "one": 1}).label == "all"
     assert widgets.choice("kind", ["a"]).description == "kind"
+
+
+def guess():
+    widgets.Prediction._said.clear()
+    return widgets.predict("Which ends <lower>?", ["dropout", "no dropout"])
+
+
+def test_a_prediction_shows_its_question_and_says_what_was_pressed():
+    of = guess()
+    question, buttons, readout = of.children
+    assert (question.value, readout.value) == ("Which ends &lt;lower&gt;?", "")
+    assert (buttons.options, buttons.value) == (("dropout", "no dropout"), None)
+    assert list(buttons.tooltips) == ["Which ends <lower>?"] * 2
+    buttons.value = "no dropout"
+    assert readout.value == '<div role="status" aria-live="polite">You say: no dropout.</div>'
+
+
+def test_a_prediction_is_set_beside_what_was_measured_and_the_line_follows_it():
+    of = guess()
+    line = of.compare("dropout")
+    assert line.words == line.children[0].value == "No prediction made. Measured: dropout."
+    for pressed in ("no dropout", "dropout"):
+        of.buttons.value = pressed
+        assert line.words == f"You said: {pressed}. Measured: dropout."
+        assert line.words in line.children[0].value
+    assert 'role="status"' in line.children[0].value
+    with pytest.raises(ValueError, match="measured must be one of 'dropout', 'no dropout'"):
+        of.compare("both")
+
+
+def test_a_prediction_leaves_words_on_a_page_without_a_kernel():
+    of = guess()
+    for one, words in (
+        (of, "Which ends <lower>? dropout / no dropout"),
+        (of.compare("dropout"), "No prediction made. Measured: dropout."),
+    ):
+        data, _ = one._repr_mimebundle_()
+        assert data["text/plain"] == words
+        assert data["text/html"] == f"<p>{words.replace('<', '&lt;').replace('>', '&gt;')}</p>"
+        assert "application/vnd.jupyter.widget-view+json" in data
+
+
+def test_a_prediction_survives_running_its_cell_again():
+    guess().buttons.value = "dropout"
+    again = widgets.predict("Which ends <lower>?", ["dropout", "no dropout"])
+    assert again.buttons.value == "dropout"
+    assert again.compare("dropout").words.startswith("You said: dropout.")
+    assert widgets.predict("Another?", ["dropout", "no dropout"]).buttons.value is None
+    assert widgets.predict("Which ends <lower>?", ["up", "down"]).buttons.value is None

@@ -1,6 +1,7 @@
 """The exercises answer at once, and only to the right answer: the one that the lesson prints."""
 
-import itertools
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 
@@ -9,23 +10,36 @@ import numpy as np
 import pytest
 
 from helpers import exercises
+from helpers.exercises import judge
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+EXERCISES = {
+    key: exercise
+    for module in sorted(one.name for one in pkgutil.iter_modules(exercises.__path__))
+    if module.startswith("lesson_")
+    for key, exercise in importlib.import_module(f"helpers.exercises.{module}").EXERCISES.items()
+}
+QUESTIONS = {key: one for key, one in EXERCISES.items() if isinstance(one, judge.Question)}
 
 
-def printed():
-    """The answer in bold in the folded cell behind each check, by exercise."""
+def folded():
+    """The cell of each exercise, what is folded below it, and the task above it."""
     found = {}
     for path in NOTEBOOKS:
         cells = nbformat.read(path, as_version=4).cells
-        for cell, below in itertools.pairwise(cells):
+        for above, cell, below in zip(cells, cells[1:], cells[2:], strict=False):
             if asked := re.search(r'^exercises\.check\("([\d.]+)"', cell.source, re.M):
-                folded = re.search(r"<details>(.*?)</details>", below.source, re.S)
-                found[asked[1]] = re.search(r"\*\*(.+?)\*\*", folded[1])[1] if folded else ""
+                answer = re.search(r"<details>(.*?)</details>", below.source, re.S)
+                found[asked[1]] = cell.source, answer[1] if answer else "", above.source
     return found
 
 
-PRINTED = printed()
+FOLDED = folded()
+
+
+def printed(key):
+    """The answer in bold in the folded cell."""
+    return re.search(r"\*\*(.+?)\*\*", FOLDED[key][1])[1]
 
 
 def read(text):
@@ -35,18 +49,28 @@ def read(text):
 
 
 def test_the_lessons_ask_exactly_the_exercises_that_exist():
-    assert list(PRINTED) == list(exercises.EXERCISES)
+    assert list(FOLDED) == list(EXERCISES)
 
 
-@pytest.mark.parametrize("key", PRINTED)
+@pytest.mark.parametrize("key", [key for key in FOLDED if key not in QUESTIONS])
+def test_an_answer_is_folded_and_not_in_the_task(key):
+    task, answer = FOLDED[key][2], FOLDED[key][1]
+    assert answer.strip()
+    number = key.split(".")[1]
+    assert re.match(rf"\*\*{number}\. (Write it|Find the bug|Choose)\.\*\* ", task)
+    if isinstance(EXERCISES[key], judge.Choice):
+        assert read(printed(key)) == EXERCISES[key].right
+
+
+@pytest.mark.parametrize("key", [key for key in FOLDED if key in QUESTIONS])
 def test_check_accepts_what_the_lesson_prints_and_nothing_beside_it(key, capsys):
-    answer = read(PRINTED[key])
+    answer = read(printed(key))
     others = ["c"] if answer == "h" else [answer * 1.06, answer / 1.06, -answer, answer + 1]
     for given in (answer, *others):
         exercises.check(key, given)
     right, *hints = capsys.readouterr().out.splitlines()
     assert right == "Right."
-    assert set(hints) == {f"Not yet. {exercises.EXERCISES[key].hint}"}
+    assert set(hints) == {f"Not yet. {QUESTIONS[key].hint}"}
 
 
 @pytest.mark.parametrize(
@@ -99,6 +123,10 @@ def test_check_refuses_another_kind_of_answer(answer):
         exercises.check("05.3", 1)
 
 
-def test_check_refuses_an_unknown_exercise():
-    with pytest.raises(ValueError, match=r"received '99\.9'"):
-        exercises.check("99.9", 1)
+@pytest.mark.parametrize("key", ["99.9", "01.99", "", 1, None])
+def test_an_unknown_exercise_is_refused(key):
+    for ask in (lambda: exercises.check(key, 1), lambda: exercises.hint(key)):
+        with pytest.raises(
+            ValueError, match=f"key must be one of .* received {re.escape(repr(key))}"
+        ):
+            ask()

@@ -1,0 +1,468 @@
+"""Other correct ways to solve the code exercises, and typical slips as a reader would type them."""
+
+import math
+from collections import defaultdict
+
+import numpy as np
+from scipy import stats
+
+from helpers._engine.backend import keras, tf
+
+layers, ops = keras.layers, keras.ops
+RIGHT, WRONG = defaultdict(list), []
+
+
+def right(key):
+    return lambda answer: RIGHT[key].append(answer) or answer
+
+
+def wrong(key, says):
+    return lambda answer: WRONG.append((key, says, answer)) or answer
+
+
+@right("01.4")
+def _(h, rate, rng):
+    return np.where(rng.random(h.shape) < rate, 0, h / (1 - rate))
+
+
+@right("01.4")
+def _(h, rate, rng):
+    out = np.array(h, "float32")
+    for row in out:
+        row *= rng.binomial(1, 1 - rate, row.shape) / (1 - rate)
+    return out
+
+
+@wrong("01.4", "Scaled by the rate")
+def _(h, rate, rng):
+    out = h.copy()
+    out[rng.random(h.shape) < rate] = 0
+    return out / rate
+
+
+@wrong("01.4", "One mask for the whole batch")
+def _(h, rate, rng):
+    return h * rng.binomial(1, 1 - rate, h.shape[-1]) / (1 - rate)
+
+
+@wrong("01.4", "The mean is 0.79")  # two faults at once: no sentence fits
+def _(h, rate, rng):
+    return h * (rng.random(h.shape[-1]) >= rate)
+
+
+@wrong("01.4", "The mean is right; the variance is 2.25 times what it should be")
+def _(h, rate, rng):
+    for _ in range(2):
+        h = h * (rng.random(h.shape) >= rate) / (1 - rate)
+    return h
+
+
+@wrong("01.4", "“each unit is decided on its own” should be true")
+def _(h, rate, rng):
+    flat = h.reshape(len(h), -1)
+    order = np.argsort(rng.random(flat.shape), axis=1)
+    return (flat * (order >= rate * flat.shape[1])).reshape(h.shape) / (1 - rate)
+
+
+@right("01.5")
+def _(upstream, mask, rate):
+    return np.where(mask, upstream / (1 - rate), 0.0)
+
+
+@right("01.5")
+def _(upstream, mask, rate):
+    out = np.zeros_like(upstream)
+    out[mask] = upstream[mask] / (1 - rate)
+    return out
+
+
+@wrong("01.5", "The result is 1.25 times what it should be")
+def _(upstream, mask, rate):
+    return upstream * mask / (1 - rate) ** 2
+
+
+@right("01.6")
+def _(h, predict, rate, draws, rng):
+    masks = rng.random((draws, *h.shape)) >= rate
+    return sum(predict(h * mask / (1 - rate)) for mask in masks) / draws
+
+
+@right("01.6")
+def _(h, predict, rate, draws, rng):
+    return np.mean(
+        [predict(h * rng.binomial(1, 1 - rate, h.shape) / (1 - rate)) for _ in range(draws)]
+    )
+
+
+@right("02.4")
+def _(h, number, convention, rng):
+    keep = {"paper": number}.get(convention, 1 - number)
+    return np.where(rng.random(h.shape) < keep, h / keep, 0)
+
+
+@right("02.4")
+def _(h, number, convention, rng):
+    rate = number if convention in ("keras", "torch", "flax") else 1 - number
+    return h * rng.binomial(1, 1 - rate, h.shape) / (1 - rate)
+
+
+@right("02.5")
+def _(model, x):
+    norms = [one for one in model.layers if isinstance(one, layers.BatchNormalization)]
+    for norm in norms:
+        norm.trainable = False
+    out = model(x, training=True)
+    for norm in norms:
+        norm.trainable = True
+    return out
+
+
+@right("02.5")
+def _(model, x):
+    for layer in model.layers:
+        x = layers.Dropout(layer.rate)(x, training=True) if hasattr(layer, "rate") else layer(x)
+    return x.numpy()
+
+
+@wrong("02.5", "Nothing is dropped")
+def _(model, x):
+    return model.predict(x, verbose=0)
+
+
+@right("02.6")
+def _(rates, seed):
+    seeds = np.random.default_rng(seed).integers(1, 10**6, len(rates))
+    pairs = zip(rates, seeds, strict=True)
+    return keras.Sequential([layers.Dropout(rate, seed=int(own)) for rate, own in pairs])
+
+
+@right("02.6")
+def _(rates, seed):
+    model = keras.Sequential([keras.Input((400,))])
+    for number, rate in enumerate(rates, start=1):
+        model.add(layers.Dropout(rate, seed=1000 * number + seed))
+    return model
+
+
+@right("03.4")
+def _(units, rate_inputs, rate_hidden):
+    x = inputs = keras.Input((196,))
+    x = layers.Dropout(rate_inputs)(x)
+    for _ in range(2):
+        x = layers.Dropout(rate_hidden)(layers.Dense(units, "relu")(x))
+    return keras.Model(inputs, layers.Dense(10, "softmax")(x))
+
+
+@right("03.4")
+def _(units, rate_inputs, rate_hidden):
+    model = keras.Sequential([keras.Input((196,))])
+    for rate in (rate_inputs, rate_hidden):
+        model.add(layers.Dropout(rate))
+        model.add(layers.Dense(units))
+        model.add(layers.ReLU())
+    model.add(layers.Dropout(rate_hidden))
+    model.add(layers.Dense(10))
+    model.add(layers.Softmax())
+    return model
+
+
+@wrong("03.4", "The order of layers should be drop 0.2, dense 64 relu")
+def _(units, rate_inputs, rate_hidden):
+    return keras.Sequential([layers.Dense(units), layers.Dense(10)])
+
+
+@right("03.5")
+def _(plain, dropped):
+    gain = np.subtract(plain, dropped)
+    low, high = stats.t.interval(0.95, len(gain) - 1, gain.mean(), stats.sem(gain))
+    return [gain.mean(), low, high]
+
+
+@right("03.5")
+def _(plain, dropped):
+    tested = stats.ttest_rel(plain, dropped)
+    low, high = tested.confidence_interval(0.95)
+    return np.mean(plain) - np.mean(dropped), low, high
+
+
+@wrong("03.5", "It returns 2 things")
+def _(plain, dropped):
+    return 0.0, 1.0
+
+
+@right("04.4")
+def _(rate):
+    return layers.SpatialDropout2D(rate)
+
+
+@right("04.4")
+def _(rate):
+    def layer(x, training=False):
+        mask = keras.random.dropout(ops.ones((len(x), 1, 1, x.shape[-1])), rate)
+        return x * mask if training else ops.convert_to_tensor(x)
+
+    return layer
+
+
+@wrong("04.4", "Single values are dropped")
+def _(rate):
+    return layers.Dropout(rate, noise_shape=(None, None, None, None))
+
+
+@right("04.5")
+def _(filters, rate):
+    made = [layers.Conv2D(filters, 3), layers.BatchNormalization(), layers.ReLU()]
+    return [*made, layers.SpatialDropout2D(rate), layers.MaxPooling2D()]
+
+
+@right("04.5")
+def _(filters, rate):
+    conv = layers.Conv2D(filters, 3, activation="relu")
+    return [conv, layers.MaxPooling2D(), layers.BatchNormalization(), layers.Dropout(rate)]
+
+
+@right("05.4")
+def _(x, w, u, rate, rng):
+    kept = rng.binomial(1, 1 - rate, (x.shape[0], u.shape[0]))
+    h = np.zeros(kept.shape)
+    out = np.empty((*x.shape[:2], u.shape[0]))
+    for t in range(x.shape[1]):
+        h = out[:, t] = np.tanh(x[:, t] @ w + (kept * h / (1 - rate)) @ u)
+    return out
+
+
+@right("05.4")
+def _(x, w, u, rate, rng):
+    masks = rng.random((len(x), len(u))) < 1 - rate
+    states = []
+    for sequence, mask in zip(x, masks, strict=True):  # one sequence after the other
+        h, own = np.zeros(len(u)), []
+        for step in sequence:
+            h = np.tanh(step @ w + np.where(mask, h / (1 - rate), 0) @ u)
+            own.append(h)
+        states.append(own)
+    return states
+
+
+@right("05.5")
+def _(words, rate, vocabulary, rng):
+    out = words.copy()
+    for row in out:
+        gone = np.flatnonzero(rng.random(vocabulary) < rate)
+        row[np.isin(row, gone)] = 0
+    return out
+
+
+@right("05.5")
+def _(words, rate, vocabulary, rng):
+    kept = rng.binomial(1, 1 - rate, (len(words), vocabulary))
+    return words * kept[np.arange(len(words))[:, None], words]
+
+
+@right("08.3")
+def _(validation, test):
+    return [row[np.argmin(np.mean(validation, axis=0))] for row in test]
+
+
+@right("08.3")
+def _(validation, test):
+    means = list(validation.sum(axis=0))
+    return test.T[means.index(min(means))]
+
+
+@right("08.4")
+def _(p, y):
+    says = np.round(p)
+    return np.mean(abs(p - 0.5) + 0.5) - np.mean(says == y)
+
+
+@right("08.4")
+def _(p, y):
+    return np.mean(
+        [max(one, 1 - one) - ((one > 0.5) == bool(of)) for one, of in zip(p, y, strict=True)]
+    )
+
+
+@right("09.4")
+def _(reviews, words, rate, rng):
+    x = np.array([np.isin(np.arange(1, words + 1), review) for review in reviews])
+    return np.where(rng.random(x.shape) < rate, 0, x / (1 - rate))
+
+
+@right("09.4")
+def _(reviews, words, rate, rng):
+    x = np.zeros((len(reviews), words), "float32")
+    for i, review in enumerate(reviews):
+        for word in set(review):
+            if word <= words and rng.random() >= rate:
+                x[i, word - 1] = 1 / (1 - rate)
+    return x
+
+
+@right("09.5")
+def _(model, x, draws):
+    answers = np.stack([model(x, training=True).numpy() for _ in range(draws)])
+    return answers.mean(axis=0), answers.std(axis=0, ddof=1)
+
+
+@right("09.5")
+def _(model, x, draws):
+    many = np.asarray(model(np.repeat(x, draws, axis=0), training=True)).reshape(len(x), draws, 1)
+    return many.mean(axis=1), many.std(axis=1)
+
+
+@right("10.4")
+class Wrapped(layers.Layer):
+    def __init__(self, rate, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = layers.Dropout(rate)
+        self.rate = rate
+
+    def call(self, x, training=None):
+        return self.inner(x, training=training)
+
+
+@right("10.4")
+class Where(layers.Layer):
+    def __init__(self, rate=0.5, **kwargs):
+        super().__init__(**kwargs)
+        self.rate, self.draws = rate, keras.random.SeedGenerator()
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate}
+
+    def call(self, x, training=False):
+        kept = keras.random.uniform(x.shape, seed=self.draws) >= self.rate
+        return ops.where(kept, x / (1 - self.rate), 0.0) if training else x
+
+
+@wrong("10.4", "The same mask in every step")
+class Repeating(layers.Layer):
+    def __init__(self, rate=0.5, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+
+    def call(self, x, training=False):
+        return keras.random.dropout(x, self.rate, seed=1) if training else x
+
+
+@wrong("10.4", "Nothing is dropped in training: does `call` take `training`")
+class Deaf(layers.Layer):
+    def __init__(self, rate=0.5, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+
+    def call(self, x):
+        return x
+
+
+@right("10.5")
+def _(x, y, held_out, rng):
+    out = rng.choice(len(x), held_out, replace=False)
+    train = np.setdiff1d(np.arange(len(x)), out)
+    return (x[train], y[train]), (x[out], y[out])
+
+
+@right("10.5")
+def _(x, y, held_out, rng):
+    rows = [*zip(x, y, strict=True)]
+    rng.shuffle(rows)
+    return tuple(
+        tuple(map(np.array, zip(*part, strict=True))) for part in (rows[held_out:], rows[:held_out])
+    )
+
+
+@right("11.4")
+def _(kernel, limit):
+    length = np.linalg.norm(kernel.reshape(-1, kernel.shape[-1]), axis=0)
+    return np.where(length > limit, kernel * (limit / length), kernel)
+
+
+@right("11.4")
+def _(kernel, limit):
+    return np.asarray(keras.constraints.MaxNorm(limit, axis=(0, 1, 2))(kernel.astype("float32")))
+
+
+@wrong("11.4", "Axis 0 alone")
+def _(kernel, limit):
+    return np.asarray(keras.constraints.MaxNorm(limit)(kernel.astype("float32")))
+
+
+@right("11.5")
+def _(model, train, validation):
+    def loss(x, y):
+        p = np.asarray(model.predict(x, verbose=0))
+        return -np.log(p[np.arange(len(y)), y]).mean()
+
+    return loss(*validation) - loss(*train)
+
+
+@right("11.5")
+def _(model, train, validation):
+    crossed = keras.losses.sparse_categorical_crossentropy
+    seen, other = (
+        tf.reduce_mean(crossed(y, model(x, training=False))) for x, y in (train, validation)
+    )
+    return (other - seen).numpy()
+
+
+@right("12.4")
+def _(run, n, seeds):
+    gain = []
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        test = rng.choice(n, n // 2, replace=False)
+        train = np.setdiff1d(np.arange(n), test)
+        plain, dropped = (run(rate, train, test, seed) for rate in (0.0, 0.5))
+        gain.append(plain - dropped)
+    low, high = stats.t.interval(0.95, len(gain) - 1, np.mean(gain), stats.sem(gain))
+    return np.mean(gain), low, high
+
+
+@right("12.4")
+def _(run, n, seeds):
+    halves = {}
+    for seed in seeds:
+        order = list(range(n))
+        np.random.default_rng(100 + seed).shuffle(order)
+        halves[seed] = order[n // 2 :], order[: n // 2]
+    dropped = np.array([run(0.5, *halves[seed], seed) for seed in seeds])
+    gain = np.array([run(0.0, *halves[seed], seed) for seed in seeds]) - dropped
+    by = stats.t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / math.sqrt(len(gain))
+    return gain.mean(), gain.mean() - by, gain.mean() + by
+
+
+@wrong("12.4", "“there are two runs for each seed, one at rate 0 and one at 0.5” should be true")
+def _(run, n, seeds):
+    return run(0.5, range(n // 2), range(n // 2, n), 0), 0.0, 1.0
+
+
+@right("12.5")
+def _(rates, validation, test):
+    means = [np.mean(row) for row in validation]
+    best = means.index(max(means))
+    return rates[best], sum(test[best]) / len(test[best])
+
+
+@right("12.5")
+def _(rates, validation, test):
+    rate, _, reported = max(
+        zip(rates, validation.mean(1), test.mean(1), strict=True), key=lambda one: one[1]
+    )
+    return rate, reported
+
+
+@right("12.6")
+def _(accuracies, rng):
+    order = rng.permutation(len(accuracies))
+    return order[np.argmax(accuracies[order])]
+
+
+@right("12.6")
+def _(accuracies, rng):
+    return max(range(len(accuracies)), key=lambda i: (accuracies[i], rng.random()))
+
+
+@wrong("12.6", "The first of the best always wins")
+def _(accuracies, rng):
+    return np.argmax(accuracies)
