@@ -133,6 +133,18 @@ EXERCISES = {
         "Each of the 70 points is right or wrong on its own: the spread of a share is binomial.",
     ),
     "12.3": Exercise(lambda: 0.76, "Which of the two sets took no part in the choice?"),
+    # 15 · Traps and myths
+    "15.1": Exercise(
+        lambda: 6, "Which axis should have a draw of its own for each row, and has one for all?"
+    ),
+    "15.2": Exercise(
+        lambda: 2**2 / (1 + 2**2),
+        "Set the square of the standard deviation, rate/(1 − rate), to 4.",
+    ),
+    "15.3": Exercise(
+        lambda: masks.keep_prob_of_rate(0.2) ** 2 + 0.2**2,
+        "Both masks keep the place, or both drop it.",
+    ),
 }
 
 
