@@ -25,13 +25,16 @@ mathjax_path = "mathjax/tex-chtml.js" if served else ""
 html_static_path = ["_static", *([str(assets.FOLDER / "static")] if served else [])]
 
 html_theme = "sphinx_book_theme"
+html_favicon = "_static/favicon.svg"
 html_css_files = ["course.css"]
 html_js_files = [("slider_names.js", {"defer": ""}), ("panels.js", {"defer": ""})] if served else []
 html_copy_source = False
 html_show_sphinx = False
 html_last_updated_fmt = None
 place = os.environ.get("GITHUB_REPOSITORY")  # ORG/REPO: GitHub's own workflows set it
+html_context = {"default_mode": "auto"}
 html_theme_options = {
+    "navbar_start": [], "navbar_center": [], "navbar_end": [], "navbar_persistent": [],  # no top bar
     "home_page_in_toc": True,
     "show_navbar_depth": 1,
     "show_toc_level": 2,

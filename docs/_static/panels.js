@@ -29,10 +29,11 @@ async function wake(figures) {
     figure.prepend(place);
     nameSliders(place);
     new MutationObserver((_, watch) => {
-      const shown = place.querySelector(".widget-stack");
+      const shown = place.querySelector(".widget-vbox > .widget-box:last-child");
       if (!shown?.querySelector("img")) return;
       watch.disconnect();
-      shown.setAttribute("aria-live", "polite");
+      shown.setAttribute("aria-live", "polite"); // the sentence is read out when it changes
+      for (const label of place.querySelectorAll("[title=null]")) label.removeAttribute("title");
       figure.querySelector(".still").remove();
     }).observe(place, { childList: true, subtree: true });
   }
