@@ -20,6 +20,8 @@ nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json
 myst_enable_extensions = ["dollarmath", "amsmath", "deflist", "colon_fence", "attrs_block"]
 myst_heading_anchors = 3
 
+templates_path = ["_templates"]
+
 served = assets.fetch()
 mathjax_path = "mathjax/tex-chtml.js" if served else ""
 html_static_path = ["_static", *([str(assets.FOLDER / "static")] if served else [])]

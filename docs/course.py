@@ -23,6 +23,7 @@ def setup(app):
     app.connect("builder-inited", keep_outputs_inside)
     app.connect("source-read", mend_links)
     app.connect("doctree-read", finish_outputs)
+    app.connect("html-page-context", unname_toggles)
     app.connect("build-finished", write_recordings)
     app.add_directive("panel", Panel)
     return {"parallel_read_safe": True}
@@ -75,6 +76,12 @@ def finish_outputs(app, doctree):
                     "%s is not recorded: python -m helpers.authors.panels notebooks/%s",
                     name, path.name,
                 )  # fmt: skip
+
+
+def unname_toggles(_app, _page, _template, context, _doctree):
+    """Let a fold be called what is written on it; myst-nb calls them all the same."""
+    if "body" in context:
+        context["body"] = context["body"].replace('aria-label="Toggle hidden content"', "")
 
 
 class Panel(Directive):

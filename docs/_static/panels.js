@@ -21,6 +21,7 @@ let awake = false;
 async function wake(figures) {
   if (awake) return;
   awake = true;
+  if (document.readyState !== "complete") await new Promise((go) => addEventListener("load", go));
   await Promise.all(figures.map((figure) => load(`panels/${figure.dataset.panel}.js`)));
   for (const figure of figures) {
     const { state, view } = recordedPanels[figure.dataset.panel];
@@ -37,8 +38,9 @@ async function wake(figures) {
       figure.querySelector(".still").remove();
     }).observe(place, { childList: true, subtree: true });
   }
+  if (window.MathJax) MathJax.Hub ??= { Queue() {} }; // ipywidgets asks for MathJax 2
   await load("html-manager/embed.js");
-  window.dispatchEvent(new Event("load")); // that is what embed.js waits for
+  window.dispatchEvent(new Event("load")); // which embed.js waits for
 }
 
 document.addEventListener("DOMContentLoaded", () => {
