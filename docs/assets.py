@@ -1,4 +1,4 @@
-"""What the pages load besides the theme: fetched once from the npm registry, by version and checksum.
+"""What the pages load besides the theme: fetched once from npm, by version and checksum.
 
 `npm pack` asks the registry that the machine is set up for. What was fetched stays in docs/.assets.
 """
@@ -51,7 +51,7 @@ def fetch() -> bool:
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         shutil.rmtree(FOLDER, ignore_errors=True)
         logging.getLogger(__name__).warning(
-            "the site gets still pictures and unset equations, because npm could not fetch %s", error
+            "the site has still pictures and equations as TeX, for npm could not fetch %s", error
         )
         return False
     wanted.write_text(str(PACKAGES), "utf-8")
@@ -68,7 +68,7 @@ def _archive(package: str, checksum: str) -> bytes:
         run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
         archives = list(Path(folder).glob("*.tgz"))
         if not archives:
-            said = re.findall(r"(?:code|error) (.+)", run.stderr) or [f"it ended with {run.returncode}"]
+            said = re.findall(r"(?:code|error) (.+)", run.stderr) or [f"exit {run.returncode}"]
             raise OSError(f"{package}: {said[0]}")
         data = archives[0].read_bytes()
     found = "sha512-" + base64.b64encode(hashlib.sha512(data).digest()).decode()

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-import assets  # noqa: E402
+import assets
 
 project, author, html_title = "Dropout, seen", "the authors of the course", "Dropout, seen"
 language = "en"
@@ -36,7 +36,7 @@ html_last_updated_fmt = None
 place = os.environ.get("GITHUB_REPOSITORY")  # ORG/REPO: GitHub's own workflows set it
 html_context = {"default_mode": "auto"}
 html_theme_options = {
-    "navbar_start": [], "navbar_center": [], "navbar_end": [], "navbar_persistent": [],  # no top bar
+    **{f"navbar_{part}": [] for part in ("start", "center", "end", "persistent")},  # no top bar
     "home_page_in_toc": True,
     "show_navbar_depth": 1,
     "show_toc_level": 2,
@@ -46,7 +46,7 @@ html_theme_options = {
 if place:
     html_theme_options |= {
         "repository_url": f"https://github.com/{place}",
-        "repository_branch": os.environ.get("GITHUB_REF_NAME", "HEAD"),
+        "repository_branch": "main",
         "use_repository_button": True,
         "launch_buttons": {
             "notebook_interface": "jupyterlab",

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import html.parser
 import http.server
+import itertools
 import json
 import os
 import re
@@ -78,7 +79,7 @@ def test_every_lesson_is_a_page_in_order_with_the_next_one_below_it(site, pages)
     links = [link for link in pages["index.html"].links if link.startswith("notebooks/")]
     first = list(dict.fromkeys(links[: len(LESSONS)]))
     assert first == [f"notebooks/{lesson}.html" for lesson in LESSONS]
-    for here, there in zip(LESSONS, LESSONS[1:], strict=False):
+    for here, there in itertools.pairwise(LESSONS):
         text = (site / "notebooks" / f"{here}.html").read_text("utf-8")
         assert re.search(rf'class="right-next"\s+href="{there}.html"', text), here
 
@@ -124,7 +125,9 @@ def test_a_lesson_opens_in_binder_and_on_a_hub(pages):
     links = pages["notebooks/02_rate_or_p.html"].links
     binder = [link for link in links if link.startswith("https://mybinder.org/v2/gh/org/course/")]
     assert binder[0].endswith("?urlpath=lab/tree/notebooks/02_rate_or_p.ipynb")
-    hub = [link for link in links if link.startswith("https://hub.example/hub/user-redirect/git-pull")]
+    hub = [
+        link for link in links if link.startswith("https://hub.example/hub/user-redirect/git-pull")
+    ]
     assert "notebooks/02_rate_or_p.ipynb" in urllib.parse.unquote(hub[0])
 
 
@@ -138,7 +141,9 @@ def test_every_panel_is_recorded_with_the_controls_that_it_has():
             assert name in PANELS, f"python -m helpers.authors.panels notebooks/{lesson}.ipynb"
             record = json.loads((ROOT / "docs" / "panels" / f"{name}.json").read_text("utf-8"))
             said = notebook.cells[number].outputs[0].data["text/plain"]
-            assert said == f"A panel with {', '.join(record['controls'])}; run the notebook to use it."
+            assert (
+                said == f"A panel with {', '.join(record['controls'])}; run the notebook to use it."
+            )
 
 
 def test_the_recordings_are_small():

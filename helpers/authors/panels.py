@@ -12,7 +12,6 @@ import base64
 import datetime
 import html
 import io
-import itertools
 import json
 import math
 import sys
@@ -50,9 +49,10 @@ def grid(panel: Panel, frames: int = FRAMES) -> dict[str, Points]:
     strides = dict.fromkeys(full, 1)
     while True:
         kept = {name: _thinned(full[name], strides[name], now[name]) for name in full}
-        if math.prod(map(len, kept.values())) <= frames:
+        longest = max(kept, key=lambda name: len(kept[name]))
+        if math.prod(map(len, kept.values())) <= frames or strides[longest] == len(full[longest]):
             return kept
-        strides[max(kept, key=lambda name: len(kept[name]))] += 1
+        strides[longest] += 1
 
 
 def recorded(panel: Panel, frames: int = FRAMES) -> widgets.VBox:
@@ -65,8 +65,7 @@ def recorded(panel: Panel, frames: int = FRAMES) -> widgets.VBox:
     Raises:
         ValueError: If a picture cannot be drawn; it names the values of the controls.
     """
-    points = grid(panel, frames)
-    controls, rows = [], []
+    points, controls = grid(panel, frames), []
     for name, values in points.items():
         labels, now = [label for label, _ in values], panel.controls.get(name)
         start = [value for _, value in values].index(now.value) if now else 0
@@ -80,7 +79,7 @@ def recorded(panel: Panel, frames: int = FRAMES) -> widgets.VBox:
         (name, control), *rest = left
         inside = [stack(rest, {**chosen, name: value}) for _, value in points[name]]
         outside = widgets.Stack(inside, selected_index=control.index)
-        rows.append(widgets.jslink((control, "index"), (outside, "selected_index")))
+        widgets.jslink((control, "index"), (outside, "selected_index"))
         return outside
 
     shown = stack(list(zip(points, controls, strict=True)), {})
@@ -125,16 +124,14 @@ def record(path: Path) -> None:
     """Run a lesson as far as its last panel, and record each of them."""
     notebook = nbformat.read(path, as_version=4)
     found = dict(names(notebook))
-    cells = []
-    for number, cell in enumerate(notebook.cells[: max(found, default=-1) + 1]):
-        cells.append(cell)
-        if number in found:
-            file = ROOT / "docs" / "panels" / f"{path.stem}-{found[number]}.json"
-            code = (
-                "import pathlib; from helpers.authors import panels\n"
-                f"panels.save({found[number]}, pathlib.Path({str(file)!r}))"
-            )
-            cells.append(nbformat.v4.new_code_cell(code))
+    cells = notebook.cells[: max(found, default=-1) + 1]
+    for number, variable in reversed(found.items()):
+        file = path.resolve().parents[1] / "docs" / "panels" / f"{path.stem}-{variable}.json"
+        code = (
+            "import pathlib; from helpers.authors import panels\n"
+            f"panels.save({variable}, pathlib.Path({str(file)!r}))"
+        )
+        cells.insert(number + 1, nbformat.v4.new_code_cell(code))
     notebook.cells = cells
     run(notebook, path.parent, timeout=None)
 
@@ -154,7 +151,8 @@ def _points(control: widgets.Widget) -> Points:
     if not hasattr(control, "step"):
         return [(str(control.value), control.value)]
     steps = round((control.max - control.min) / control.step)
-    values = [type(control.value)(round(control.min + i * control.step, 6)) for i in range(steps + 1)]
+    number = type(control.value)
+    values = [number(round(control.min + i * control.step, 6)) for i in range(steps + 1)]
     if hasattr(control, "paper"):
         return [(f"{value:.2f} (p {1 - value:.2f})", value) for value in values]
     return [(f"{value:g}", value) for value in values]
@@ -177,14 +175,12 @@ def _frame(panel: Panel, chosen: dict[str, object]) -> str:
 
 
 def _uri(picture: bytes) -> str:
-    """Return a PNG as a data address, as WebP where that halves its size."""
-    for options in ({"lossless": True}, {"quality": 85}):
-        Image.open(io.BytesIO(picture)).convert("RGB").save(
-            webp := io.BytesIO(), "webp", method=4, **options
-        )
-        if len(webp.getvalue()) <= len(picture) / 2:
-            return f"data:image/webp;base64,{base64.b64encode(webp.getvalue()).decode()}"
-    return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    """Return a PNG as a data address: in 256 colours as WebP, where that halves its size."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    image.convert("RGB").save(webp := io.BytesIO(), "webp", lossless=True)
+    kind = "webp" if len(webp.getvalue()) <= len(picture) / 2 else "png"
+    data = webp.getvalue() if kind == "webp" else picture
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 if __name__ == "__main__":
