@@ -6,6 +6,7 @@
 import base64
 import hashlib
 import io
+import os
 import re
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from sphinx.util import logging
 
-FOLDER = Path(__file__).parent / ".assets"
+FOLDER = Path(os.environ.get("COURSE_ASSETS", Path(__file__).parent / ".assets"))
 # package: version, checksum of its archive, where its files go, and which they are
 PACKAGES = {
     "@jupyter-widgets/html-manager": (

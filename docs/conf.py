@@ -24,7 +24,8 @@ templates_path = ["_templates"]
 
 served = assets.fetch()
 mathjax_path = "mathjax/tex-chtml.js" if served else ""
-html_static_path = ["_static", *([str(assets.FOLDER / "static")] if served else [])]
+html_static_path = ["_static", "../helpers/slider_names.js"]
+html_static_path += [str(assets.FOLDER / "static")] if served else []
 
 html_theme = "sphinx_book_theme"
 html_favicon = "_static/favicon.svg"

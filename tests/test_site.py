@@ -152,6 +152,31 @@ def test_the_recordings_are_small():
     assert sum(sizes) <= 10_000_000
 
 
+def test_without_network_one_sentence_and_still_pictures(tmp_path):
+    nowhere = {"npm_config_registry": "http://127.0.0.1:9/", "COURSE_ASSETS": str(tmp_path / "npm")}
+    said = [line for line in build(tmp_path / "site", **nowhere).splitlines() if "npm" in line]
+    assert len(said) == 1
+    assert "still pictures and equations as TeX, for npm could not fetch @jupyter" in said[0]
+    assert not (tmp_path / "npm").exists()
+    text = (tmp_path / "site" / "notebooks" / "08_case_circles.html").read_text("utf-8")
+    assert '<div class="still">' in text
+    assert not re.search("panels.js|tex-chtml", text)
+
+
+def test_an_archive_with_another_checksum_is_refused(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import assets
+
+    def pack(command, cwd, **_):
+        (Path(cwd) / "x.tgz").write_bytes(b"not what was published")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(assets.subprocess, "run", pack)
+    monkeypatch.setattr(assets.shutil, "which", lambda name: name)
+    with pytest.raises(ValueError, match=r"mathjax@3: its checksum is sha512-\S+, not sha512-abc"):
+        assets._archive("mathjax@3", "sha512-abc")
+
+
 # in a browser
 
 
