@@ -65,11 +65,11 @@ def _archive(package: str, checksum: str) -> bytes:
     if not npm:
         raise OSError(f"{package}: there is no npm on the PATH")
     with tempfile.TemporaryDirectory() as folder:
-        command = [npm, "pack", package, "--silent", "--fetch-retries=0", "--ignore-scripts"]
+        command = [npm, "pack", package, "--loglevel=error", "--fetch-retries=0"]
         run = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
         archives = list(Path(folder).glob("*.tgz"))
         if not archives:
-            said = re.findall(r"(?:code|error) (.+)", run.stderr) or [f"exit {run.returncode}"]
+            said = re.findall(r"error code (.+)", run.stderr) or [f"exit {run.returncode}"]
             raise OSError(f"{package}: {said[0]}")
         data = archives[0].read_bytes()
     found = "sha512-" + base64.b64encode(hashlib.sha512(data).digest()).decode()

@@ -23,7 +23,7 @@ myst_heading_anchors = 3
 templates_path = ["_templates"]
 
 served = assets.fetch()
-mathjax_path = "mathjax/tex-chtml.js" if served else ""
+mathjax_path = "mathjax/tex-chtml.js" if served else "doctools.js"  # which is there anyway
 html_static_path = ["_static", "../helpers/slider_names.js"]
 html_static_path += [str(assets.FOLDER / "static")] if served else []
 

@@ -106,7 +106,7 @@ def save(panel: Panel, path: Path, frames: int = FRAMES) -> None:
     }
     text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
     for number, model in enumerate(record["state"]["state"]):
-        text = text.replace(model, f"{number:x}")  # the same from run to run
+        text = text.replace(model, f"{path.stem}-{number:x}")  # the same from run to run
     if len(text.encode()) > LIMIT:
         raise ValueError(f"{path.stem} needs {len(text.encode()):,} bytes, more than {LIMIT:,}")
     path.parent.mkdir(parents=True, exist_ok=True)
