@@ -23,7 +23,7 @@ sphinx = pytest.importorskip("sphinx", reason="the site needs requirements-dev.t
 ROOT = Path(__file__).parents[1]
 LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 PANELS = sorted(path.stem for path in (ROOT / "docs" / "panels").glob("*.json"))
-PAGES = ["index", *sorted(p.stem for p in (ROOT / "docs").glob("[!i]*.md")), "search"]
+PAGES = [*sorted(path.stem for path in (ROOT / "docs").glob("*.md")), "search"]
 PAGES += [f"notebooks/{lesson}" for lesson in LESSONS]
 AXE = ROOT / "docs" / ".assets" / "axe-core" / "axe.min.js"
 SERIOUS = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
