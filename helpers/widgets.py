@@ -8,8 +8,10 @@ import base64
 import html
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
+import anywidget
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 
@@ -18,6 +20,7 @@ from helpers._engine.checks import check_choice, check_rate
 from helpers.masks import keep_prob_of_rate
 
 LABEL = {"description_width": "150px"}
+_NAMES = Path(__file__).with_name("slider_names.js").read_text("utf-8")
 _LOOK = {"style": LABEL, "layout": {"width": "420px"}}
 
 
@@ -130,7 +133,7 @@ class Panel(widgets.VBox):
             self.button = widgets.Button(description=button, layout={"width": "200px"})
             self.button.on_click(self._on_click)
             rows.append(self.button)
-        super().__init__([*rows, self._readout, self._image])
+        super().__init__([*rows, _SliderNames(), self._readout, self._image])
         self.redraw()
 
     def redraw(self) -> None:
@@ -165,6 +168,24 @@ class Panel(widgets.VBox):
         if self.picture:
             data["image/png"] = base64.b64encode(self.picture).decode()
         return data, {**metadata, "image/png": {"alt": self.sentence}}
+
+
+class _SliderNames(anywidget.AnyWidget):
+    """Nothing to see: names the sliders beside it for those who do not see them."""
+
+    _esm = (
+        _NAMES
+        + """
+export default { render({ el }) {
+  el.style.display = "none";
+  let stop, next = requestAnimationFrame(function wait() {
+    const panel = el.closest(".widget-vbox");
+    if (panel) stop = nameSliders(panel);
+    else next = requestAnimationFrame(wait);
+  });
+  return () => { cancelAnimationFrame(next); stop?.(); };
+} };"""
+    )
 
 
 def _keep_prob_label(slider: widgets.FloatSlider) -> widgets.HTML:

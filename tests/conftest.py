@@ -2,7 +2,7 @@
 
 import os
 
-LONGEST = [f"test_{name}.py" for name in ("browser", "training", "sweeps", "records")]
+LONGEST = [f"test_{name}.py" for name in ("site", "browser", "training", "sweeps", "records")]
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # one worker a core; two threads in each would wait for each other, for a fifth of the time

@@ -39,7 +39,9 @@ def test_a_slider_moved_by_keyboard_changes_picture_and_readout(lesson):
     page = lesson.page
     readout, picture = page.locator("[role=status]").first, page.locator("img[alt]").first
     before = readout.inner_text(), picture.get_attribute("src"), picture.get_attribute("alt")
-    handle = page.locator(".noUi-handle").first
+    handle = page.get_by_role("slider", name="Keras rate").first
+    rate = handle.get_attribute("aria-valuetext")
+    assert re.fullmatch(r"0\.\d\d = the paper's p 0\.\d\d", rate)
     handle.focus()
     handle.press("ArrowLeft")
     # the picture comes after the text
@@ -51,6 +53,7 @@ def test_a_slider_moved_by_keyboard_changes_picture_and_readout(lesson):
     assert all(old != new for old, new in zip(before, after, strict=True))
     assert re.search(r"\d", after[0])
     assert page.locator("text=the paper's p 0.").count() >= 1
+    assert handle.get_attribute("aria-valuetext") != rate
 
 
 def test_fast_dragging_leaves_no_backlog_no_error_and_no_memory(lesson):
