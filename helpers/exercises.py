@@ -80,6 +80,14 @@ EXERCISES = {
     "05.3": Exercise(
         lambda: "h", "Which of the two states do the gates protect, and which do they only look at?"
     ),
+    # 6 · Dropout in Transformers
+    "06.1": Exercise(lambda: 0.3**2, "It is blind when every key that it sees is dropped."),
+    "06.2": Exercise(
+        lambda: 12 * 512**2, "Each head has a weight for every query and every key, hidden or not."
+    ),
+    "06.3": Exercise(
+        lambda: masks.keep_prob_of_rate(0.1) ** 24, "All 24 branches must be kept at that number."
+    ),
     # 8 · Case study: two circles
     "08.1": Exercise(lambda: 1 / 70, "One point of the test set, as a share of all of them."),
     "08.2": Exercise(
