@@ -80,6 +80,18 @@ EXERCISES = {
     "05.3": Exercise(
         lambda: "h", "Which of the two states do the gates protect, and which do they only look at?"
     ),
+    # 7 · Relatives
+    "07.1": Exercise(
+        lambda: math.sqrt(0.2 / masks.keep_prob_of_rate(0.2)),
+        "The variance of the factor is rate / (1 − rate); the question is its root.",
+    ),
+    "07.2": Exercise(
+        lambda: 32 * 196 * 64, "A kernel of its own for every row, and one number for each weight."
+    ),
+    "07.3": Exercise(
+        lambda: sum(1 - 0.5 * block / 54 for block in range(1, 55)),
+        "Add up the 54 survival probabilities; their mean is a little under 3/4.",
+    ),
     # 8 · Case study: two circles
     "08.1": Exercise(lambda: 1 / 70, "One point of the test set, as a share of all of them."),
     "08.2": Exercise(
