@@ -56,6 +56,23 @@ def test_whole_numbers_stay_whole_and_a_text_stays_as_it_is():
     assert [control.description for control in shown.children[:-1]] == ["units"]
 
 
+def test_only_the_controls_that_are_named_move():
+    of = panel(button="Draw again")
+    points = panels.grid(of, only=["kind"])
+    assert {name: len(values) for name, values in points.items()} == {
+        "rate": 1, "kind": 2, "draws": 1
+    }  # fmt: skip
+    assert points["rate"][0][1] == 0.35
+    shown = panels.recorded(of, only=["kind"])
+    assert [control.description for control in shown.children[:-1]] == ["kind"]
+
+
+def test_a_selection_slider_is_recorded_with_all_its_options():
+    slider = ipywidgets.SelectionSlider(options=["once", "often"], description="each row")
+    one = widgets.Panel(lambda how: draw(0.2, how), {"how": slider})
+    assert panels.grid(one)["how"] == [("once", "once"), ("often", "often")]
+
+
 def test_the_stacks_hold_what_the_panel_says_and_shows():
     of = panel()
     shown = panels.recorded(of, frames=14)

@@ -4,7 +4,8 @@
 
 A panel's own code draws a picture for each point of a grid of its controls; ipywidgets' `Stack`
 holds them, and a link in the page shows the one that the controls point at. What is recorded is in
-docs/panels/NN_lesson-panel.json.
+docs/panels/NN_lesson-panel.json. Where a grid of all controls would be too large, tags of the
+cell name those that move, "record-rate"; the others, and the button, stay as they are.
 """
 
 import argparse
@@ -34,11 +35,12 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 Points = list[tuple[str, object]]
 
 
-def grid(panel: Panel, frames: int = FRAMES) -> dict[str, Points]:
+def grid(panel: Panel, frames: int = FRAMES, only: Sequence[str] = ()) -> dict[str, Points]:
     """Return the values of each control that are recorded, each with its label.
 
     Args:
         panel: The panel.
+        only: The controls that move; by default all, and the button.
         frames: How many pictures there may be: until they fit, the longest list of values is
             thinned. The first, the last and the present value stay.
     """
@@ -46,6 +48,8 @@ def grid(panel: Panel, frames: int = FRAMES) -> dict[str, Points]:
     now = {name: control.value for name, control in panel.controls.items()}
     if panel._extra:
         full["draws"], now["draws"] = [(str(draw + 1), draw) for draw in range(4)], 0
+    for name in full.keys() - only if only else ():
+        full[name] = [point for point in full[name] if point[1] == now[name]]
     strides = dict.fromkeys(full, 1)
     while True:
         kept = {name: _thinned(full[name], strides[name], now[name]) for name in full}
@@ -55,17 +59,18 @@ def grid(panel: Panel, frames: int = FRAMES) -> dict[str, Points]:
         strides[longest] += 1
 
 
-def recorded(panel: Panel, frames: int = FRAMES) -> widgets.VBox:
+def recorded(panel: Panel, frames: int = FRAMES, only: Sequence[str] = ()) -> widgets.VBox:
     """Return controls, pictures and sentences that answer without a kernel.
 
     Args:
         panel: The panel, with its controls where the recording is to start.
         frames: How many pictures there may be.
+        only: The controls that move; by default all, and the button.
 
     Raises:
         ValueError: If a picture cannot be drawn; it names the values of the controls.
     """
-    points, controls = grid(panel, frames), []
+    points, controls = grid(panel, frames, only), []
     for name, values in points.items():
         labels, now = [label for label, _ in values], panel.controls.get(name)
         start = [value for _, value in values].index(now.value) if now else 0
@@ -86,14 +91,14 @@ def recorded(panel: Panel, frames: int = FRAMES) -> widgets.VBox:
     return widgets.VBox([*(c for c in controls if len(c.options) > 1), shown])
 
 
-def save(panel: Panel, path: Path, frames: int = FRAMES) -> None:
+def save(panel: Panel, path: Path, frames: int = FRAMES, only: Sequence[str] = ()) -> None:
     """Record a panel in a file: its date, its first picture and sentence, and the widgets' state.
 
     Raises:
         ValueError: If a picture cannot be drawn, or the file would be too large.
     """
     try:
-        data = embed_data([view := recorded(panel, frames)], True, dependency_state([view]))
+        data = embed_data([view := recorded(panel, frames, only)], True, dependency_state([view]))
     except ValueError as error:
         raise ValueError(f"{path.stem} cannot be recorded: {error}") from error
     record = {
@@ -126,10 +131,12 @@ def record(path: Path) -> None:
     found = dict(names(notebook))
     cells = notebook.cells[: max(found, default=-1) + 1]
     for number, variable in reversed(found.items()):
+        tags = cells[number].metadata.get("tags", [])
+        only = [tag.removeprefix("record-") for tag in tags if tag.startswith("record-")]
         file = path.resolve().parents[1] / "docs" / "panels" / f"{path.stem}-{variable}.json"
         code = (
             "import pathlib; from helpers.authors import panels\n"
-            f"panels.save({variable}, pathlib.Path({str(file)!r}))"
+            f"panels.save({variable}, pathlib.Path({str(file)!r}), only={only})"
         )
         cells.insert(number + 1, nbformat.v4.new_code_cell(code))
     notebook.cells = cells
@@ -146,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _points(control: widgets.Widget) -> Points:
     """Return all values of a control with their labels; of a text, the one that it has."""
-    if isinstance(control, widgets.Dropdown):
+    if hasattr(control, "options"):
         return list(zip(control._options_labels, control._options_values, strict=True))
     if not hasattr(control, "step"):
         return [(str(control.value), control.value)]
