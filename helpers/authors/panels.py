@@ -115,7 +115,7 @@ def save(panel: Panel, path: Path, frames: int = FRAMES, only: Sequence[str] = (
     if len(text.encode()) > LIMIT:
         raise ValueError(f"{path.stem} needs {len(text.encode()):,} bytes, more than {LIMIT:,}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, text + "\n")
+    write_whole(path, f"{text}\n".encode())
 
 
 def names(notebook: nbformat.NotebookNode) -> Iterator[tuple[int, str]]:
