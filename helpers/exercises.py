@@ -133,6 +133,17 @@ EXERCISES = {
         "Each of the 70 points is right or wrong on its own: the spread of a share is binomial.",
     ),
     "12.3": Exercise(lambda: 0.76, "Which of the two sets took no part in the choice?"),
+    # 13 · Uncertainty
+    "13.1": Exercise(
+        lambda: math.sqrt(masks.moments([3.0], 0.2)[1][0]),
+        "Its variance is rate / (1 − rate) times the square of what is dropped.",
+    ),
+    "13.2": Exercise(
+        lambda: 10 + 100 // 10, "What no mask touches comes out the same each time: once is enough."
+    ),
+    "13.3": Exercise(
+        lambda: math.log(2), "The entropy of the mean answer, minus the mean of their entropies."
+    ),
 }
 
 
