@@ -1,9 +1,14 @@
-"""The few Keras layers that the course needs and Keras lacks."""
+"""The few Keras layers that the course needs and Keras lacks, and a switch for dropout alone."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from unittest import mock
 
 from helpers._engine.backend import keras
 from helpers._engine.checks import check_rate
 
 ops, random = keras.ops, keras.random
+_RECURRENT = ("SimpleRNN", "GRU", "LSTM")
 register = keras.saving.register_keras_serializable(package="dropout_course")
 
 
@@ -142,3 +147,55 @@ class StepDropout(keras.layers.Layer):
     def from_config(cls, config):  # noqa: D102
         cell = keras.saving.deserialize_keras_object(config["cell"])
         return cls(**{**config, "cell": cell})
+
+
+@contextmanager
+def dropout_on(model: keras.Model) -> Iterator[keras.Model]:
+    """Let a model's dropout act while the `with` block lasts, and leave all else at inference.
+
+    `model(x, training=True)` makes batch normalisation use the batch, and learn from it, too. Here
+    only what drops does so: Dropout, its spatial, Gaussian and alpha kin, that inside attention and
+    recurrent layers, and the layers of this module. They are found in nested and subclassed models.
+
+    Args:
+        model: Any Keras model that is built; it is left as it was, but for the state of its seeds.
+
+    Raises:
+        ValueError: If the model has no layer that drops: it would give one answer a hundred times.
+
+    Source:
+        Gal and Ghahramani (2016), Dropout as a Bayesian Approximation, for Monte Carlo dropout.
+
+    Example:
+        >>> model = keras.Sequential([keras.layers.Dropout(0.5), keras.layers.BatchNormalization()])
+        >>> once = model(ops.ones((1, 100)))
+        >>> with dropout_on(model):
+        ...     again = model(ops.ones((1, 100)))
+        >>> len(set(once.numpy().ravel())), len(set(again.numpy().ravel()))
+        (1, 2)
+    """
+    dropping = [layer for layer in model._flatten_layers() if _drops(layer)]
+    if not dropping:
+        raise ValueError("model must have a layer that drops, received one that has none")
+    graphs = ("predict_function", "test_function")  # traced without dropout, or with it
+    with ExitStack() as undo:
+        for layer in dropping:
+            undo.enter_context(mock.patch.object(layer, "call", _training(layer.call)))
+        for name in graphs:
+            undo.enter_context(mock.patch.object(model, name, None))
+        yield model
+
+
+def _drops(layer: keras.Layer) -> bool:
+    """Return whether a layer drops something itself, not by a layer inside it."""
+    kinds = (keras.layers.Dropout, keras.layers.GaussianDropout, keras.layers.AlphaDropout)
+    if isinstance(layer, (*kinds, DropConnect, TunableDropout, StepDropout)):
+        return True
+    kinds = (keras.layers.RNN, *(getattr(keras.layers, f"{n}Cell") for n in _RECURRENT))
+    rates = (getattr(layer, name, 0) for name in ("dropout", "recurrent_dropout"))
+    return isinstance(layer, kinds) and any(rates)
+
+
+def _training(call: Callable) -> Callable:
+    """Return a layer's `call` with training=True, whatever it is told."""
+    return lambda *args, **kwargs: call(*args, **{**kwargs, "training": True})

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from helpers import masks
 from helpers._engine.backend import keras, tf
-from helpers.layers import DropConnect, StepDropout, TunableDropout
+from helpers.layers import DropConnect, StepDropout, TunableDropout, dropout_on
 
 RNG = np.random.default_rng(0)
 
@@ -226,3 +226,105 @@ def test_step_dropout_works_with_a_mask_both_ways_and_unrolled():
 def test_step_dropout_refuses_a_cell_with_dropout(option):
     with pytest.raises(ValueError, match=f"no dropout of its own, received .*'{option}': 0.2"):
         StepDropout(keras.layers.LSTMCell(3, **{option: 0.2}), 0.5)
+
+
+# dropout_on
+
+
+class Net(keras.Model):
+    """A subclassed model: a list of layers, a block inside, and training passed on by hand."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = keras.layers.BatchNormalization()
+        self.drops = [keras.layers.Dropout(0.5), keras.layers.SpatialDropout1D(0.5)]
+
+    def call(self, x, training=False):
+        x = self.drops[0](self.norm(x, training=training), training=training)
+        return self.drops[1](x[:, None], training=training)[:, 0]
+
+
+def nested():
+    inner = keras.Sequential(
+        [keras.Input((8,)), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
+    )
+    return keras.Sequential([keras.Input((8,)), inner, keras.layers.BatchNormalization()])
+
+
+EIGHT = np.random.default_rng(1).normal(10, 1, (64, 8)).astype("float32")
+both = pytest.mark.parametrize("make", [nested, Net])
+
+
+@both
+def test_dropout_on_wakes_dropout_and_leaves_batch_normalisation_alone(make):
+    model = make()
+    before = model(EIGHT).numpy()
+    norms = [n for n in model._flatten_layers() if isinstance(n, keras.layers.BatchNormalization)]
+    with dropout_on(model):
+        dropped = [model(EIGHT).numpy(), model(EIGHT, training=False).numpy()]
+    rate = 0.5 if make is nested else 0.75
+    for out in dropped:
+        assert abs(np.mean(out == 0) - rate) < 0.1
+        # what is left is what inference gives, scaled: the batch was used by no normalisation
+        np.testing.assert_allclose(out[out != 0], before[out != 0] / (1 - rate), rtol=1e-4)
+    assert np.abs(dropped[0] - dropped[1]).max() > 0
+    for norm in norms:
+        assert np.abs(norm.moving_mean).max() == 0
+        np.testing.assert_array_equal(norm.moving_variance, 1)
+
+
+@both
+def test_dropout_on_holds_for_predict_too_and_ends_with_the_block(make):
+    model = make()
+    before = model.predict(EIGHT, verbose=0)
+    with dropout_on(model):
+        assert np.mean(model.predict(EIGHT, verbose=0) == 0) > 0.3
+    with pytest.raises(KeyError), dropout_on(model):
+        raise KeyError
+    np.testing.assert_array_equal(model.predict(EIGHT, verbose=0), before)
+    np.testing.assert_allclose(model(EIGHT), before, rtol=1e-5)
+    assert not any("call" in vars(layer) for layer in model._flatten_layers())
+
+
+def test_dropout_on_leaves_training_as_it_is():
+    model = nested()
+    with dropout_on(model):
+        model(EIGHT, training=True)
+    assert np.abs(model.layers[0].layers[0].moving_mean).max() > 0
+
+
+def attention(x):
+    return keras.layers.MultiHeadAttention(2, 4, dropout=0.5)(x, x)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.GaussianDropout(0.5),
+        keras.layers.AlphaDropout(0.5),
+        TunableDropout(0.5),
+        keras.layers.TimeDistributed(DropConnect(3, 0.5)),
+        keras.layers.RNN(StepDropout(keras.layers.GRUCell(3), 0.5)),
+        keras.layers.RNN(keras.layers.LSTMCell(3, recurrent_dropout=0.5)),
+        keras.layers.Bidirectional(keras.layers.LSTM(3, dropout=0.5)),
+        keras.layers.GRU(3, dropout=0.5),
+        attention,
+    ],
+    ids=lambda layer: getattr(layer, "name", "attention"),
+)
+def test_dropout_on_finds_what_drops_inside_other_layers(layer):
+    x = RNG.normal(size=(16, 5, 4)).astype("float32")
+    inputs = keras.Input((5, 4))
+    model = keras.Model(inputs, layer(inputs))
+    still = model(x).numpy()
+    with dropout_on(model):
+        moved = [model(x).numpy() for _ in range(2)]
+    assert np.abs(moved[0] - still).max() > 0.01
+    assert np.abs(moved[0] - moved[1]).max() > 0.01
+    np.testing.assert_array_equal(model(x), still)
+
+
+def test_dropout_on_refuses_a_model_that_gives_one_answer_only():
+    noise = keras.Sequential([keras.Input((5, 4)), keras.layers.LSTM(3)])
+    with pytest.raises(ValueError, match="must have a layer that drops"), dropout_on(noise):
+        pass
