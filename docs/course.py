@@ -29,6 +29,11 @@ def setup(app):
     return {"parallel_read_safe": True}
 
 
+def anchor(title):
+    """Name the place of a heading as JupyterLab does, so that one link works in both."""
+    return title.replace(" ", "-")
+
+
 def copy_lessons(app, _config):
     """Copy the notebooks to where Sphinx looks for pages."""
     pages = Path(app.srcdir) / "notebooks"
