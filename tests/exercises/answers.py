@@ -582,3 +582,96 @@ def _(h, rate):
 def _(h, rate):  # dropped before it is looked at, not behind
     x = layers.Dropout(rate)(layers.LayerNormalization()(h))
     return h + layers.Dense(h.shape[-1])(layers.Dense(4 * h.shape[-1], "gelu")(x))
+
+
+@right("07.4")
+def _(x, units, rate):
+    branch = layers.Dense(units)(layers.LayerNormalization()(x))
+    drop = layers.Dropout(rate, noise_shape=[None] + [1] * (len(x.shape) - 1))
+    return layers.add([x, drop(ops.relu(branch))])
+
+
+@right("07.4")
+def _(x, units, rate):
+    class Skip(layers.Layer):
+        def call(self, h, training=False):
+            kept = keras.random.uniform((ops.shape(h)[0],) + (1,) * (len(h.shape) - 1)) >= rate
+            return h * ops.cast(kept, h.dtype) / (1 - rate) if training else h
+
+    row = [layers.LayerNormalization(), layers.Dense(units, "relu"), Skip()]
+    return x + keras.Sequential(row)(x)
+
+
+@wrong("07.4", "Your code raised")  # right for two axes only
+def _(x, units, rate):
+    branch = layers.Dense(units, "relu")(layers.LayerNormalization()(x))
+    return x + layers.Dropout(rate, noise_shape=(None, 1))(branch)
+
+
+@wrong("07.4", "Single numbers are dropped")
+def _(x, units, rate):
+    branch = layers.LayerNormalization()(x)
+    branch = layers.Dense(units, activation="relu")(branch)
+    return x + layers.Dropout(rate)(branch)
+
+
+@right("07.5")
+def _(x, centres, size):
+    near = tf.nn.max_pool2d(centres[None, ..., None].astype("float32"), size, 1, "SAME")
+    kept = 1 - near.numpy()[0, ..., 0]
+    return x * kept * kept.size / kept.sum()
+
+
+@right("07.5")
+def _(x, centres, size):
+    out, half = x.copy(), size // 2
+    for row in range(len(x)):
+        for column in range(x.shape[1]):
+            around = centres[max(0, row - half) : row + half + 1]
+            if around[:, max(0, column - half) : column + half + 1].any():
+                out[row, column] = np.nan
+    return np.nan_to_num(out / np.isfinite(out).mean())
+
+
+@wrong("07.5", "too small at the far end")
+def _(x, centres, size):
+    kept, half = np.ones(x.shape), size // 2
+    for row, column in np.argwhere(centres):
+        kept[max(row - half, 0) : row + half, max(column - half, 0) : column + half] = 0
+    return x * kept / kept.mean()
+
+
+@wrong("07.5", "Not yet. The result")  # a square at the border is not cut off, but lost
+def _(x, centres, size):
+    kept, half = np.ones(x.shape), size // 2
+    for row, column in np.argwhere(centres):
+        kept[row - half : row + half + 1, column - half : column + half + 1] = 0
+    return x * kept / kept.mean()
+
+
+@right("07.6")
+def _(h, branch, rate, training, rng):
+    if training:
+        return h + branch(h) * (rng.random(len(h)) >= rate)[:, None]
+    return h + branch(h) * (1 - rate)
+
+
+@right("07.6")
+def _(h, branch, rate, training, rng):
+    factor = rng.binomial(1, 1 - rate, (len(h), 1)) / (1 - rate) if training else 1
+    return h + factor * branch(h)
+
+
+@wrong("07.6", "Training and inference still differ")
+def _(h, branch, rate, training, rng):
+    if training:
+        kept = rng.random((len(h), 1)) >= rate
+        return h + branch(h) * kept / (1 - rate)
+    return h + branch(h) * (1 - rate)
+
+
+@wrong("07.6", "Training and inference agree now")
+def _(h, branch, rate, training, rng):
+    if training:
+        return h + branch(h) * (rng.random() >= rate) / (1 - rate)
+    return h + branch(h)
