@@ -466,3 +466,212 @@ def _(accuracies, rng):
 @wrong("12.6", "The first of the best always wins")
 def _(accuracies, rng):
     return np.argmax(accuracies)
+
+
+@right("06.4")
+def _(scores, rate, rng):
+    hidden = np.triu(np.full(scores.shape, -np.inf), 1)
+    weights = np.asarray(tf.nn.softmax(scores + hidden))
+    return weights, np.where(rng.random(scores.shape) < rate, 0, weights / (1 - rate))
+
+
+@right("06.4")
+def _(scores, rate, rng):
+    weights = np.zeros_like(scores)
+    for query in range(len(scores)):
+        seen = np.exp(scores[query, : query + 1])
+        weights[query, : query + 1] = seen / seen.sum()
+    used = weights.copy()
+    used[rng.random(scores.shape) < rate] = 0
+    return weights, used / (1 - rate)
+
+
+@wrong("06.4", "The rows that are used sum to one again")  # keys hidden before the softmax
+def _(scores, rate, rng):
+    def softmax(values):
+        values = np.exp(values)
+        return values / values.sum(axis=1, keepdims=True)
+
+    seen = np.where(np.tri(len(scores)) > 0, scores, -np.inf)
+    return softmax(seen), softmax(np.where(rng.random(seen.shape) < rate, -np.inf, seen))
+
+
+@wrong("06.4", "Keras returns the weights as they were")
+def _(scores, rate, rng):
+    weights = np.exp(scores) * np.tri(len(scores))
+    weights /= weights.sum(axis=1)[:, None]
+    weights *= (rng.random(scores.shape) >= rate) / (1 - rate)
+    return weights, weights
+
+
+@right("06.5")
+class LoRA(layers.Layer):
+    def __init__(self, frozen, rank, rate):
+        super().__init__()
+        self.frozen, self.rate = frozen, rate
+        self.frozen.trainable = False
+        self.a = self.add_weight(shape=(frozen.kernel.shape[0], rank))
+        self.b = self.add_weight(shape=(rank, frozen.units), initializer="zeros")
+
+    def call(self, x, training=False):
+        thin = keras.random.dropout(x, self.rate) if training else x
+        return self.frozen(x) + thin @ self.a @ self.b
+
+
+@right("06.5")
+class InSequence(layers.Layer):
+    def __init__(self, frozen, rank, rate):
+        super().__init__()
+        frozen.trainable = False
+        self.frozen = frozen
+        down = layers.Dense(rank, use_bias=False, kernel_initializer="zeros")
+        up = layers.Dense(frozen.units, use_bias=False)
+        self.thin = keras.Sequential([layers.Dropout(rate), down, up])
+
+    def call(self, x):
+        return layers.add([self.thin(x), self.frozen(x)])
+
+
+@wrong("06.5", "The pretrained weights are trained, too")
+class Thawed(layers.Layer):
+    def __init__(self, frozen, rank, rate):
+        super().__init__()
+        self.frozen = frozen
+        up = layers.Dense(frozen.units, use_bias=False, kernel_initializer="zeros")
+        down = layers.Dense(rank, use_bias=False)
+        self.thin = keras.Sequential([layers.Dropout(rate), down, up])
+
+    def call(self, x):
+        return self.thin(x) + self.frozen(x)
+
+
+@wrong("06.5", "Your code raised")  # forgot to call the constructor of the layer
+class Forgetful(layers.Layer):
+    def __init__(self, frozen, rank, rate):
+        self.frozen, self.drop = frozen, layers.Dropout(rate)
+
+    def call(self, x):
+        return self.frozen(self.drop(x))
+
+
+@right("06.6")
+def _(h, rate):
+    width = h.shape[-1]
+    row = [layers.LayerNormalization(), layers.Dense(4 * width, "gelu"), layers.Dropout(rate)]
+    x = h
+    for layer in [*row, layers.Dense(width), layers.Dropout(rate)]:
+        x = layer(x)
+    return layers.Add()([h, x])
+
+
+@right("06.6")
+def _(h, rate):
+    x = layers.Dense(2 * h.shape[-1])(layers.LayerNormalization()(h))
+    x = layers.Dropout(rate)(ops.gelu(x))
+    return layers.Dropout(rate)(layers.Dense(h.shape[-1])(x)) + h
+
+
+@wrong("06.6", "The stream is whole again")
+def _(h, rate):
+    x = layers.LayerNormalization()(h)
+    x = layers.Dropout(rate)(layers.Dense(4 * h.shape[-1], "gelu")(x))
+    return layers.Dense(h.shape[-1])(x) + h
+
+
+@wrong("06.6", "so is what the branch adds")
+def _(h, rate):  # dropped before it is looked at, not behind
+    x = layers.Dropout(rate)(layers.LayerNormalization()(h))
+    return h + layers.Dense(h.shape[-1])(layers.Dense(4 * h.shape[-1], "gelu")(x))
+
+
+@right("07.4")
+def _(x, units, rate):
+    branch = layers.Dense(units)(layers.LayerNormalization()(x))
+    drop = layers.Dropout(rate, noise_shape=[None] + [1] * (len(x.shape) - 1))
+    return layers.add([x, drop(ops.relu(branch))])
+
+
+@right("07.4")
+def _(x, units, rate):
+    class Skip(layers.Layer):
+        def call(self, h, training=False):
+            kept = keras.random.uniform((ops.shape(h)[0],) + (1,) * (len(h.shape) - 1)) >= rate
+            return h * ops.cast(kept, h.dtype) / (1 - rate) if training else h
+
+    row = [layers.LayerNormalization(), layers.Dense(units, "relu"), Skip()]
+    return x + keras.Sequential(row)(x)
+
+
+@wrong("07.4", "Your code raised")  # right for two axes only
+def _(x, units, rate):
+    branch = layers.Dense(units, "relu")(layers.LayerNormalization()(x))
+    return x + layers.Dropout(rate, noise_shape=(None, 1))(branch)
+
+
+@wrong("07.4", "Single numbers are dropped")
+def _(x, units, rate):
+    branch = layers.LayerNormalization()(x)
+    branch = layers.Dense(units, activation="relu")(branch)
+    return x + layers.Dropout(rate)(branch)
+
+
+@right("07.5")
+def _(x, centres, size):
+    near = tf.nn.max_pool2d(centres[None, ..., None].astype("float32"), size, 1, "SAME")
+    kept = 1 - near.numpy()[0, ..., 0]
+    return x * kept * kept.size / kept.sum()
+
+
+@right("07.5")
+def _(x, centres, size):
+    out, half = x.copy(), size // 2
+    for row in range(len(x)):
+        for column in range(x.shape[1]):
+            around = centres[max(0, row - half) : row + half + 1]
+            if around[:, max(0, column - half) : column + half + 1].any():
+                out[row, column] = np.nan
+    return np.nan_to_num(out / np.isfinite(out).mean())
+
+
+@wrong("07.5", "too small at the far end")
+def _(x, centres, size):
+    kept, half = np.ones(x.shape), size // 2
+    for row, column in np.argwhere(centres):
+        kept[max(row - half, 0) : row + half, max(column - half, 0) : column + half] = 0
+    return x * kept / kept.mean()
+
+
+@wrong("07.5", "Not yet. The result")  # a square at the border is not cut off, but lost
+def _(x, centres, size):
+    kept, half = np.ones(x.shape), size // 2
+    for row, column in np.argwhere(centres):
+        kept[row - half : row + half + 1, column - half : column + half + 1] = 0
+    return x * kept / kept.mean()
+
+
+@right("07.6")
+def _(h, branch, rate, training, rng):
+    if training:
+        return h + branch(h) * (rng.random(len(h)) >= rate)[:, None]
+    return h + branch(h) * (1 - rate)
+
+
+@right("07.6")
+def _(h, branch, rate, training, rng):
+    factor = rng.binomial(1, 1 - rate, (len(h), 1)) / (1 - rate) if training else 1
+    return h + factor * branch(h)
+
+
+@wrong("07.6", "Training and inference still differ")
+def _(h, branch, rate, training, rng):
+    if training:
+        kept = rng.random((len(h), 1)) >= rate
+        return h + branch(h) * kept / (1 - rate)
+    return h + branch(h) * (1 - rate)
+
+
+@wrong("07.6", "Training and inference agree now")
+def _(h, branch, rate, training, rng):
+    if training:
+        return h + branch(h) * (rng.random() >= rate) / (1 - rate)
+    return h + branch(h)
