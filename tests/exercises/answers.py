@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from helpers._engine.backend import keras, tf
 
@@ -675,3 +675,184 @@ def _(h, branch, rate, training, rng):
     if training:
         return h + branch(h) * (rng.random() >= rate) / (1 - rate)
     return h + branch(h)
+
+
+@right("13.3")
+def _(p):
+    q = np.maximum(p, 1e-300)
+    mean = np.maximum(p.mean(0), 1e-300)
+    return (q * np.log(q)).sum(-1).mean(0) - (mean * np.log(mean)).sum(-1)
+
+
+@right("13.3")
+def _(p):
+    return [
+        stats.entropy(p[:, i].mean(0)) - np.mean([stats.entropy(one) for one in p[:, i]])
+        for i in range(p.shape[1])
+    ]
+
+
+@wrong("13.3", "Where a probability is 0 it gives NaN")
+def _(p):
+    mean = p.mean(axis=0)
+    return -np.sum(mean * np.log(mean), axis=-1) + np.mean(np.sum(p * np.log(p), axis=-1), axis=0)
+
+
+@wrong("13.3", "Those are bits")
+def _(p):
+    return stats.entropy(p.mean(0), base=2, axis=-1) - stats.entropy(p, base=2, axis=-1).mean(0)
+
+
+@wrong("13.3", "The passes stand on axis 0")
+def _(p):
+    return stats.entropy(p.mean(1), axis=-1) - stats.entropy(p, axis=-1).mean(1)
+
+
+@right("13.4")
+def _(p, y, tried):
+    def loss(t):
+        return -special.log_softmax(np.log(p) / t, axis=1)[np.arange(len(y)), y].sum()
+
+    return min(tried, key=loss)
+
+
+@right("13.4")
+def _(p, y, tried):
+    losses = {}
+    for t in tried:
+        warmed = p ** (1 / t)
+        warmed = (warmed.T / warmed.sum(1)).T
+        losses[t] = keras.losses.sparse_categorical_crossentropy(y, warmed).numpy().mean()
+    return sorted(losses, key=losses.get)[0]
+
+
+@wrong("13.4", "The logits are multiplied")
+def _(p, y, tried):
+    rows = np.arange(len(y))
+    losses = [-np.log((p**t / (p**t).sum(1, keepdims=True))[rows, y]).mean() for t in tried]
+    return tried[np.argmin(losses)]
+
+
+@wrong("13.4", "each row must sum to 1 again")
+def _(p, y, tried):
+    return min(tried, key=lambda t: -np.log(p[np.arange(len(y)), y] ** (1 / t)).mean())
+
+
+@wrong("13.4", "accuracy cannot choose")
+def _(p, y, tried):
+    right = [((p ** (1 / t)).argmax(1) == y).mean() for t in tried]
+    return tried[np.argmax(right)]
+
+
+@right("13.5")
+def _(p, y):
+    return np.mean([-math.log(p[:, i, k].mean()) for i, k in enumerate(y)])
+
+
+@right("13.5")
+def _(p, y):
+    return float(np.mean(keras.losses.sparse_categorical_crossentropy(y, p.mean(axis=0))))
+
+
+@wrong("13.5", "One logarithm for all points")
+def _(p, y):
+    return -np.log(p[:, np.arange(len(y)), y].mean())
+
+
+@wrong("13.5", "Not answered yet: this still does what the given code does")
+def _(p, y):
+    return np.mean([-np.log(one[np.arange(len(y)), y]).mean() for one in p])
+
+
+@wrong("13.5", "The sign is lost")
+def _(p, y):
+    return np.log(p.mean(0)[np.arange(len(y)), y]).mean()
+
+
+@right("15.2")
+def _(model, x):
+    return bool((model.predict(x, verbose=0) == model.predict(x, verbose=0)).all())
+
+
+@right("15.2")
+def _(model, x):
+    answers = np.stack([model.predict(x, verbose=0) for _ in range(3)])
+    return float(np.ptp(answers, axis=0).max()) == 0.0
+
+
+@wrong("15.2", "`training=True` makes every dropout drop")
+def _(model, x):
+    return bool((model(x, training=True).numpy() == model(x, training=True).numpy()).all())
+
+
+@wrong("15.2", "It calls the model itself")
+def _(model, x):
+    return not np.abs(model(x).numpy() - model(x).numpy()).any()
+
+
+@right("15.3")
+def _(model, rate):
+    for layer in model.layers:
+        if hasattr(layer, "rate"):
+            layer.rate = rate
+    model.compile(model.optimizer, model.loss)
+
+
+@right("15.3")
+def _(model, rate):
+    for layer in model.layers:
+        if type(layer).__name__ == "Dropout":
+            layer.rate = rate
+    model.train_function = None
+    model.make_train_function()
+
+
+@wrong("15.3", "The next `fit` still uses the old rates")
+def _(model, rate):
+    for layer in model.layers:
+        layer.rate = rate
+
+
+@wrong("15.3", "the optimizer has forgotten its steps")
+def _(model, rate):
+    for layer in model.layers:
+        layer.rate = rate
+    model.compile(optimizer="adam", loss="mse")
+
+
+@wrong("15.3", "One of the two layers")
+def _(model, rate):
+    model.layers[1].rate = rate
+    model.make_train_function(force=True)
+
+
+def classifier(*before, maps=True):
+    stack = [keras.Input((28, 28, 1)), layers.Conv2D(8, 3, activation="relu")]
+    stack += [layers.SpatialDropout2D(0.2) if maps else layers.Dropout(0.2), layers.Flatten()]
+    stack += [*before, layers.Dense(64, activation="relu"), layers.Dropout(0.5, seed=8)]
+    return keras.Sequential([*stack, layers.Dense(10, activation="softmax")])
+
+
+@right("15.4")
+def _():
+    return classifier(layers.Dropout(0.5, noise_shape=(None, None)))
+
+
+@right("15.4")
+def _():
+    return classifier(layers.Dropout(0.5, noise_shape=(None, 26 * 26 * 8), seed=9))
+
+
+@wrong("15.4", "it loses all of its features or none")
+def _():
+    return classifier(layers.Dropout(0.5, noise_shape=(None, 1)))
+
+
+@wrong("15.4", "and so is dropout")
+def _():
+    return classifier()
+
+
+@wrong("15.4", "Not answered yet: this still does what the given code does")
+def _():
+    return classifier(layers.Dropout(0.5, noise_shape=(1, None), seed=7))
