@@ -30,7 +30,8 @@ def folded():
         for above, cell, below in zip(cells, cells[1:], cells[2:], strict=False):
             if asked := re.search(r'^exercises\.check\("([\d.]+)"', cell.source, re.M):
                 answer = re.search(r"<details>(.*?)</details>", below.source, re.S)
-                found[asked[1]] = cell.source, answer[1] if answer else "", above.source
+                task = above.source.rpartition("</details>")[2].strip()  # behind the last answer
+                found[asked[1]] = cell.source, answer[1] if answer else "", task
     return found
 
 
