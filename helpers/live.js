@@ -1,4 +1,4 @@
-// What the panels that compute in the page share: the controls, the drawing, and who may move when.
+// What the panels that compute in the page share: numbers by chance, drawing, controls.
 const BLUE = "#0072B2", RED = "#D55E00", INK = "currentColor";
 const STYLE = `
 .live { color: var(--pst-color-text-base, var(--jp-content-font-color1, inherit)); font-size: 1rem; line-height: 1.5; }
@@ -50,7 +50,7 @@ function panel(el, rate, press, pictures, changed) {
   button.onclick = () => follow(draws++);
   const svgs = pictures.map((box) => {
     const place = plots.appendChild(document.createElement("div"));
-    return draw(place, "svg", { viewBox: box, role: "img", "font-size": 12 });
+    return draw(place, "svg", { viewBox: box, role: "img", "aria-label": "Not drawn yet.", "font-size": 12 });
   });
   const say = (text) => (said.textContent = text);
   new IntersectionObserver(([seen], watch) => {

@@ -1,5 +1,7 @@
 """What the panels compute in a page is, in distribution, what Keras computes."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -7,14 +9,16 @@ from sklearn.datasets import make_circles
 
 from helpers import live
 
-RATES, SEEDS, EPOCHS, EARLY = [0, 0.4], 20, 4000, 10
+SEEDS, EVERY = 20, 10
+AFTER = {0: [10, 1000], 0.4: [10, 4000]}  # rate: epochs after which to compare
 X, Y = make_circles(n_samples=100, noise=0.1, random_state=1)  # lesson 8's
 SEEN, TEST = (X[:30], Y[:30]), (X[30:], Y[30:])
 SAYS = [0.5, 1.0, 2.0, 0.3, 1.5, 0.8]
-TRAIN = """({given, rates, seeds}) => rates.map(rate => seeds.map(seed => {
-  const notes = given.after.map(n => module.train({...given, rate, seed, epochs: n, every: n}).next().value);
-  return notes.flatMap(n => [n.seen.loss, n.test.loss, n.test.accuracy]);
+TRAIN = """({given, rate, after, seeds}) => Array.from({length: seeds}, (_, seed) => after.map(n => {
+  const {seen, test} = module.train({...given, rate, seed, epochs: n, every: n}).next().value;
+  return [seen.loss, test.loss, test.accuracy];
 }))"""
+WHATS = ["seen_loss", "test_loss", "test_accuracy"]
 
 
 @pytest.fixture(scope="module")
@@ -53,21 +57,15 @@ def test_the_circles_are_trained_as_keras_trains_them(page):
         model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
         return model
 
-    given = live.Circles(*SEEN, TEST).given | {"after": [EARLY, EPOCHS]}
-    arguments = {"given": given, "rates": RATES, "seeds": list(range(SEEDS))}
-    ours = run(page, "live_circles", TRAIN, arguments)
     watched = {"seen": SEEN, "test": TEST}
-    options = {"seeds": range(SEEDS), "epochs": EPOCHS, "every": EARLY}
-    curves = sweeps.train(build, RATES, *SEEN, curves=watched, **options).curves
-    whats = [
-        f"{what} after {n}"
-        for n in (EARLY, EPOCHS)
-        for what in ("seen_loss", "test_loss", "test_accuracy")
-    ]
-    for i, rate in enumerate(RATES):
-        for j, what in enumerate(whats):
-            theirs = curves[what.split()[0]][i, :, 0 if j < 3 else -1]
-            assert alike(ours[i, :, j], theirs), f"{what} epochs at rate {rate}"
+    options = {"seeds": range(SEEDS), "epochs": 4000, "every": EVERY}
+    curves = sweeps.train(build, list(AFTER), *SEEN, curves=watched, **options).curves
+    for i, (rate, after) in enumerate(AFTER.items()):
+        given = {"given": live.Circles(*SEEN, TEST).given, "rate": rate, "after": after}
+        ours = run(page, "live_circles", TRAIN, {**given, "seeds": SEEDS})
+        for (j, epoch), (k, what) in itertools.product(enumerate(after), enumerate(WHATS)):
+            theirs = curves[what][i, :, epoch // EVERY - 1]
+            assert alike(ours[:, j, k], theirs), f"{what} after {epoch} epochs at rate {rate}"
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.5])
