@@ -18,7 +18,7 @@ TRAIN = """({given, rate, after, seeds}) => Array.from({length: seeds}, (_, seed
   const {seen, test} = module.train({...given, rate, seed, epochs: n, every: n}).next().value;
   return [seen.loss, test.loss, test.accuracy];
 }))"""
-WHATS = ["seen_loss", "test_loss", "test_accuracy"]
+MEASURED = ["seen_loss", "test_loss", "test_accuracy"]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_the_circles_are_trained_as_keras_trains_them(page):
     for i, (rate, after) in enumerate(AFTER.items()):
         given = {"given": live.Circles(*SEEN, TEST).given, "rate": rate, "after": after}
         ours = run(page, "live_circles", TRAIN, {**given, "seeds": SEEDS})
-        for (j, epoch), (k, what) in itertools.product(enumerate(after), enumerate(WHATS)):
+        for (j, epoch), (k, what) in itertools.product(enumerate(after), enumerate(MEASURED)):
             theirs = curves[what][i, :, epoch // EVERY - 1]
             assert alike(ours[:, j, k], theirs), f"{what} after {epoch} epochs at rate {rate}"
 

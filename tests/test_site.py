@@ -366,6 +366,16 @@ def test_a_panel_that_computes_in_the_page_answers_the_keyboard_and_says_what_it
     assert one.complaints == []
 
 
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_the_cheat_sheet_prints_on_two_pages_in_the_colours_of_paper(reader, paper):
+    one = reader("cheat-sheet", color_scheme="dark")
+    note = "addEventListener('beforeprint', () => window.printed = document.documentElement.dataset.theme)"
+    one.page.evaluate(f"() => {note}")
+    assert len(re.findall(rb"/Type\s*/Page\b", one.page.pdf(format=paper))) == 2
+    assert one.page.evaluate("window.printed") == "light"
+    assert one.page.locator("html").get_attribute("data-theme") == "dark"
+
+
 def test_the_search_finds_the_rate(reader):
     one = reader("search")
     one.page.goto(one.page.url + "?q=rate")

@@ -51,3 +51,9 @@ document.addEventListener("DOMContentLoaded", () => {
   );
   for (const figure of figures) near.observe(figure);
 });
+
+// paper is white
+const theme = document.documentElement.dataset;
+let onScreen;
+addEventListener("beforeprint", () => ([onScreen, theme.theme] = [theme.theme, "light"]));
+addEventListener("afterprint", () => (theme.theme = onScreen));
