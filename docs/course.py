@@ -8,12 +8,20 @@ from pathlib import Path
 import nbformat
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from sklearn.datasets import make_circles
 from sphinx.util import logging
 
+from helpers import live
 from helpers.authors import panels
 
 ROOT = Path(__file__).parents[1]
 RECORDED = ROOT / "docs" / "panels"
+X, Y = make_circles(n_samples=100, noise=0.1, random_state=1)
+# panels that compute in the page: the module, and the lesson's own data
+LIVE = {
+    "01_what_dropout_does-panel": ("live_masks", live.Masks([0.5, 1.0, 2.0, 0.3, 1.5, 0.8])),
+    "08_case_circles-panel": ("live_circles", live.Circles(X[:30], Y[:30], (X[30:], Y[30:]))),
+}
 warn = logging.getLogger(__name__).warning
 
 
@@ -75,7 +83,7 @@ def finish_outputs(app, doctree):
         if index in variables:
             name = f"{path.stem}-{variables[index]}"
             if (RECORDED / f"{name}.json").exists():
-                pictures[0].replace_self(figure(name, "near"))
+                pictures[0].replace_self(figure(name))
             else:
                 warn(
                     "%s is not recorded: python -m helpers.authors.panels notebooks/%s",
@@ -90,7 +98,7 @@ def unname_toggles(_app, _page, _template, context, _doctree):
 
 
 class Panel(Directive):
-    """`{panel} NN_lesson-panel` puts a recorded panel on a page, where it wakes when touched."""
+    """`{panel} NN_lesson-panel` puts a lesson's panel on another page."""
 
     required_arguments = 1
 
@@ -99,18 +107,24 @@ class Panel(Directive):
         name = self.arguments[0]
         if not (RECORDED / f"{name}.json").exists():
             raise self.error(f"there is no recorded panel {name}")
-        return [figure(name, "touched")]
+        return [figure(name)]
 
 
-def figure(name, wakes):
-    """Return a recorded panel as it stands before panels.js wakes it: a picture and a sentence."""
+def figure(name):
+    """Return a panel as it stands before a script wakes it: a picture and a sentence."""
     record = json.loads((RECORDED / f"{name}.json").read_text("utf-8"))
-    text = html.escape(record["sentence"])
+    text, script, kind = html.escape(record["sentence"]), "", "recorded"
+    caption = f"Recorded on {record['date']}; run the notebook for every value in between."
+    if name in LIVE:
+        kind, caption = "computed", "Your browser computes this; in the notebook Python does."
+        module, given = live.module(LIVE[name][0]), json.dumps(LIVE[name][1].given)
+        place = f"document.querySelector(\"figure[data-panel='{name}'] div\")"
+        call = f"render({{ model: {{ get: () => ({given}) }}, el: {place} }});"
+        script = f'<script type="module">\n{module}{call}\n</script>'
     code = (
-        f'<figure class="recorded" data-panel="{name}" data-wakes="{wakes}">'
+        f'<figure class="{kind}" data-panel="{name}">'
         f'<div class="still"><p>{text}</p><img alt="{text}" src="{record["picture"]}"></div>'
-        f"<figcaption>Recorded on {record['date']}; run the notebook for every value in between."
-        "</figcaption></figure>"
+        f"<figcaption>{caption}</figcaption></figure>{script}"
     )
     return nodes.raw("", code, format="html")
 
@@ -121,7 +135,7 @@ def write_recordings(app, failed):
         return
     place = Path(app.outdir) / "_static" / "panels"
     place.mkdir(parents=True, exist_ok=True)
-    for path in RECORDED.glob("*.json"):
+    for path in (path for path in RECORDED.glob("*.json") if path.stem not in LIVE):
         record = json.loads(path.read_text("utf-8"))
         parts = json.dumps({"state": record["state"], "view": record["view"]}, ensure_ascii=False)
         text = f"recordedPanels[{json.dumps(path.stem)}] = {parts};\n"

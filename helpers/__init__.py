@@ -3,6 +3,7 @@
 masks         the arithmetic of dropout in NumPy: masks, scaling, moments, thinned networks
 plots         drawing: arrays or histories in, figures out
 widgets       panels: a slider, a picture, a sentence that says what it shows
+live          panels that compute in the page, without a kernel
 evidence      intervals, findings, and the table of claims
 exercises     instant answers to the exercises
 environment   is this machine ready?

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-REPLICATION = Path(__file__).resolve().parents[1] / "notebooks" / "results" / "replication.json"
+_CLONE = Path(__file__).resolve().parents[1] / "notebooks"
+_RESULTS = _CLONE / "results" if _CLONE.is_dir() else Path(__file__).with_name("results")
+REPLICATION = _RESULTS / "replication.json"
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,10 @@ sphinx = pytest.importorskip("sphinx", reason="the site needs requirements-dev.t
 ROOT = Path(__file__).parents[1]
 LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 PANELS = sorted(path.stem for path in (ROOT / "docs" / "panels").glob("*.json"))
+COMPUTED = {  # panels that compute in the page, on a page that shows them
+    "01_what_dropout_does-panel": "notebooks/01_what_dropout_does",
+    "08_case_circles-panel": "index",
+}
 PAGES = [*sorted(path.stem for path in (ROOT / "docs").glob("*.md")), "search"]
 PAGES += [f"notebooks/{lesson}" for lesson in LESSONS]
 AXE = ROOT / "docs" / ".assets" / "axe-core" / "axe.min.js"
@@ -227,7 +231,12 @@ class Reader:
             route.abort()
 
     def wake(self):
-        """Bring the recorded panels of the page to life."""
+        """Bring the panels of the page to life."""
+        for computed in self.page.locator("figure.computed").all():
+            computed.scroll_into_view_if_needed()
+            self.page.wait_for_function(
+                "() => /^At rate/.test(document.querySelector('.said').textContent)"
+            )
         figures = self.page.locator("figure.recorded")
         for index in range(figures.count()):
             figures.nth(index).scroll_into_view_if_needed()
@@ -286,7 +295,7 @@ def test_at_the_width_of_a_phone_nothing_is_cut_off(reader, name):
     assert cut == []
 
 
-@pytest.mark.parametrize("name", PANELS)
+@pytest.mark.parametrize("name", [name for name in PANELS if name not in COMPUTED])
 def test_a_recorded_panel_answers_the_keyboard_with_the_right_picture(reader, name):
     one = reader(f"notebooks/{name.split('-')[0]}")
     one.wake()
@@ -318,6 +327,53 @@ def test_a_recorded_panel_answers_the_keyboard_with_the_right_picture(reader, na
             seen.add(picture.get_attribute("src"))
     assert len(seen) > 2
     assert one.complaints == []
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_a_panel_that_computes_in_the_page_answers_the_keyboard_and_says_what_it_shows(
+    reader, name
+):
+    one = reader(COMPUTED[name])
+    figure = one.page.locator(f"figure[data-panel='{name}']")
+    figure.scroll_into_view_if_needed()
+    seen = []
+
+    def read(rate):
+        one.page.wait_for_function(
+            f"() => document.querySelector('.said').textContent.startsWith('At rate {rate}:')"
+        )
+        texts = [picture.get_attribute("aria-label") for picture in figure.get_by_role("img").all()]
+        seen.append((figure.get_by_role("status").inner_text(), texts[-1]))
+        assert all(texts)
+        assert len(texts) == 2
+
+    slider = figure.get_by_role("slider", name="Keras rate")
+    read(float(slider.input_value()))
+    for key, rate, p in [("Home", 0, 1), ("End", 0.9, 0.1), ("ArrowLeft", 0.85, 0.15)]:
+        slider.press(key)
+        assert slider.get_attribute("aria-valuetext") == f"rate {rate}, p {p}"
+        assert figure.get_by_text(f"{rate:.2f} = the paper's p {p:.2f}").is_visible()
+        read(rate)
+    before = seen[-1][0]
+    figure.get_by_role("button").press("Enter")
+    one.page.wait_for_function(
+        "old => !['…', old].some(end => document.querySelector('.said').textContent.endsWith(end))",
+        arg=before,
+    )
+    read(0.85)
+    assert len(set(seen)) == 5
+    assert not figure.locator(".still img").count()
+    assert one.complaints == []
+
+
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_the_cheat_sheet_prints_on_two_pages_in_the_colours_of_paper(reader, paper):
+    one = reader("cheat-sheet", color_scheme="dark")
+    note = "addEventListener('beforeprint', () => window.printed = document.documentElement.dataset.theme)"
+    one.page.evaluate(f"() => {note}")
+    assert len(re.findall(rb"/Type\s*/Page\b", one.page.pdf(format=paper))) == 2
+    assert one.page.evaluate("window.printed") == "light"
+    assert one.page.locator("html").get_attribute("data-theme") == "dark"
 
 
 def test_the_search_finds_the_rate(reader):

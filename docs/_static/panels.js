@@ -49,14 +49,11 @@ document.addEventListener("DOMContentLoaded", () => {
     (entries) => entries.some((entry) => entry.isIntersecting) && wake(figures),
     { rootMargin: "100%" },
   );
-  for (const figure of figures) {
-    if (figure.dataset.wakes === "near") near.observe(figure);
-    else {
-      const button = document.createElement("button");
-      button.textContent = "Move the sliders";
-      button.onclick = () => wake(figures);
-      figure.onpointerenter = () => wake(figures);
-      figure.querySelector(".still").prepend(button);
-    }
-  }
+  for (const figure of figures) near.observe(figure);
 });
+
+// paper is white
+const theme = document.documentElement.dataset;
+let onScreen;
+addEventListener("beforeprint", () => ([onScreen, theme.theme] = [theme.theme, "light"]));
+addEventListener("afterprint", () => (theme.theme = onScreen));
