@@ -134,7 +134,10 @@ def draw(rate):
 panel = widgets.Panel(draw, {"rate": widgets.rate_slider(0.3)})
 panel"""
     view = nbformat.v4.new_output("display_data", {panels.VIEW: {}})
-    cells = [nbformat.v4.new_code_cell(source, outputs=[view]), nbformat.v4.new_code_cell("1 / 0")]
+    guess = nbformat.v4.new_code_cell('guess = widgets.predict("?", ["a", "b"])\nguess')
+    guess.outputs = [view]  # a widget, and no panel
+    cells = [nbformat.v4.new_code_cell(source, outputs=[view]), guess]
+    cells += [nbformat.v4.new_code_cell("1 / 0")]
     path = tmp_path / "notebooks" / "09_x.ipynb"
     path.parent.mkdir()
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)

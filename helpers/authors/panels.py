@@ -121,8 +121,10 @@ def save(panel: Panel, path: Path, frames: int = FRAMES, only: Sequence[str] = (
 def names(notebook: nbformat.NotebookNode) -> Iterator[tuple[int, str]]:
     """Yield the cells that show a panel, and the variable that holds it."""
     for number, cell in enumerate(notebook.cells):
-        if any(VIEW in output.get("data", {}) for output in cell.get("outputs", [])):
-            yield number, cell.source.splitlines()[-1].strip()
+        shown = cell.source.splitlines()[-1:]  # predictions are widgets, too
+        views = any(VIEW in output.get("data", {}) for output in cell.get("outputs", []))
+        if views and "panel" in shown[0]:
+            yield number, shown[0].strip()
 
 
 def record(path: Path) -> None:

@@ -58,7 +58,7 @@ def test_an_answer_is_folded_and_not_in_the_task(key):
     task, answer = FOLDED[key][2], FOLDED[key][1]
     assert answer.strip()
     number = key.split(".")[1]
-    assert re.match(rf"\*\*{number}\. (Write it|Find the bug|Choose)\.\*\* ", task)
+    assert re.search(rf"^\*\*{number}\. (Write it|Find the bug|Choose)\.\*\* ", task, re.M)
     if isinstance(EXERCISES[key], judge.Choice):
         assert read(printed(key)) == EXERCISES[key].right
 
