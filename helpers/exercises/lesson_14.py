@@ -126,7 +126,7 @@ EXERCISES = {
     ),
     "14.4": Code(
         wider_layer,
-        lambda: [(100, 0.5), (64, 0.25), (128, 0.8), (30, 0.1)],
+        lambda: [(64, 0.25), (128, 0.8), (30, 0.1), (100, 0.5)],
         {
             "The width is right. Keras asks for the rate, and this hands it p.": layer_with(
                 lambda units, p: round(units / p), lambda p: p
