@@ -856,3 +856,75 @@ def _():
 @wrong("15.4", "Not answered yet: this still does what the given code does")
 def _():
     return classifier(layers.Dropout(0.5, noise_shape=(1, None), seed=7))
+
+
+@right("14.2")
+def _(x, y, p):
+    price = np.sqrt((1 - p) / p * (x**2).sum(axis=0))
+    more = np.vstack([x, np.diag(price)])
+    return np.linalg.lstsq(more, np.concatenate([y, np.zeros(x.shape[1])]), rcond=None)[0]
+
+
+@right("14.2")
+def _(x, y, p):
+    gram = p**2 * x.T @ x
+    gram[np.diag_indices(len(gram))] /= p  # the square of a mask is the mask
+    return p * np.linalg.inv(gram) @ (p * x.T @ y)
+
+
+@wrong("14.2", "charges all weights alike")
+def _(x, y, p):
+    return np.linalg.inv(x.T @ x + (1 - p) / p * np.identity(x.shape[1])) @ x.T @ y
+
+
+@wrong("14.2", "The fraction is upside down")
+def _(x, y, p):
+    gram = x.T @ x
+    gram[np.diag_indices(len(gram))] *= 1 + p / (1 - p)
+    return np.linalg.solve(gram, x.T @ y)
+
+
+@right("14.3")
+def _(draws, y):
+    total = sum(draws)
+    wrong_ones = [np.argmax(row) != c for row, c in zip(total, y, strict=True)]
+    return sum(wrong_ones) / len(wrong_ones)
+
+
+@right("14.3")
+def _(draws, y):
+    return 1 - np.mean(np.einsum("krc->rc", draws).argmax(1) == y)
+
+
+@wrong("14.3", "the mean error of single passes")
+def _(draws, y):
+    return np.mean([np.mean(one.argmax(axis=1) != y) for one in draws])
+
+
+@wrong("14.3", "This is a vote")
+def _(draws, y):
+    votes = draws.argmax(axis=2)
+    return np.mean([np.bincount(votes[:, i]).argmax() != y[i] for i in range(len(y))])
+
+
+@right("14.4")
+def _(units, keep_prob):
+    rate = 1 - keep_prob
+    width = round(units / (1 - rate))
+    return [layers.Dense(width, "relu"), layers.Dropout(rate)]
+
+
+@right("14.4")
+def _(units, keep_prob):
+    dense = layers.Dense(int(units / keep_prob + 0.5))
+    return dense, layers.Dropout(rate=1.0 - keep_prob)
+
+
+@wrong("14.4", "Keras asks for the rate")
+def _(units, keep_prob):
+    return [layers.Dense(round(units / keep_prob)), layers.Dropout(keep_prob)]
+
+
+@wrong("14.4", "The layer should be wider")
+def _(units, keep_prob):
+    return [layers.Dense(round(units * keep_prob)), layers.Dropout(1 - keep_prob)]
