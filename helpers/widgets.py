@@ -151,7 +151,7 @@ class Panel(widgets.VBox):
         """Show a sentence above its picture, or above none."""
         self.sentence, self.picture = sentence, picture
         text, data = html.escape(sentence), base64.b64encode(picture).decode()
-        self._readout.value = f'<div role="status" aria-live="polite">{text}</div>'
+        self._readout.value = _status(sentence)
         style = f"width:{width}px;max-width:100%"
         image = f'<img alt="{text}" style="{style}" src="data:image/png;base64,{data}">'
         self._image.value = image if picture else ""
