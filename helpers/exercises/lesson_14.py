@@ -10,9 +10,9 @@ from helpers.exercises.judge import Choice, Code, Question
 layers = keras.layers
 
 
-def dropout_ridge(x, y, p):
+def dropout_ridge(x, y, keep_prob):
     gram = x.T @ x
-    return np.linalg.solve(gram + (1 - p) / p * np.diag(np.diag(gram)), x.T @ y)
+    return np.linalg.solve(gram + (1 - keep_prob) / keep_prob * np.diag(np.diag(gram)), x.T @ y)
 
 
 def penalised(price):
