@@ -134,4 +134,6 @@ def test_badges_open_the_course_and_each_lesson_and_follow_a_move(tmp_path):
     assert opened == sorted(f"notebooks/{p.name}" for p in (ROOT / "notebooks").glob("*.ipynb"))
     assert links[1] == [link.replace("an-org/before", "another.org/after") for link in links[0]]
     assert links[2] == links[1]
+    sites = re.findall(r"\[Read it on the web\]\((\S+)\)", readme.read_text("utf-8"))
+    assert sites == ["https://another.org.github.io/after/"]
     assert subprocess.run([sys.executable, script, "nowhere"], check=False).returncode == 1
