@@ -1,6 +1,7 @@
 """What the panels compute in a page is, in distribution, what Keras computes."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from sklearn.datasets import make_circles
 
 from helpers import live
 
+ROOT = Path(__file__).parents[1]
 SEEDS, EVERY = 20, 10
 AFTER = {0: [10, 1000], 0.4: [10, 4000]}  # rate: epochs after which to compare
 X, Y = make_circles(n_samples=100, noise=0.1, random_state=1)  # lesson 8's
@@ -80,6 +82,16 @@ def test_the_masks_are_those_of_keras(page, rate):
     assert alike((ours - np.sum(SAYS)) ** 2, (theirs - np.sum(SAYS)) ** 2)
     possible = np.array(list(np.ndindex((2,) * len(SAYS)))) @ SAYS / (1 - rate)
     assert np.abs(ours[:, None] - possible).min(axis=1).max() < 1e-9
+
+
+@pytest.mark.parametrize("lesson", ["01_what_dropout_does", "08_case_circles"])
+def test_the_site_computes_with_the_lessons_own_data(lesson):
+    data = {
+        "01_what_dropout_does": str(SAYS),
+        "08_case_circles": "make_circles(n_samples=100, noise=0.1, random_state=1)",
+    }[lesson]
+    for file in (f"notebooks/{lesson}.ipynb", "docs/course.py"):
+        assert data in (ROOT / file).read_text("utf-8")
 
 
 def test_where_no_script_runs_words_stand_in():
