@@ -18,7 +18,6 @@ def check(key: str, answer: object) -> None:
 
     Raises:
         ValueError: If there is no such exercise.
-        TypeError: If the answer to a question is of another kind than the solution.
 
     Example:
         >>> check("01.3", 1024)
@@ -27,6 +26,8 @@ def check(key: str, answer: object) -> None:
         Right.
         >>> check("05.1", 12)
         Not yet: this is the answer in percent. Give it as a share of 1.
+        >>> check("07.2", (401, 408))  # what Python makes of 401,408
+        Not yet. Answer with one number, without quotes and commas; this was (401, 408).
         >>> check("01.4", lambda h, rate, rng: h * (rng.random(h.shape) >= rate) / rate)
         Not yet. Scaled by the rate: a share 1 − rate survives and makes up for the rest.
         >>> check("01.3", ...)

@@ -47,10 +47,13 @@ class Question(NamedTuple):
         if answer is ...:
             return UNANSWERED
         solution = self.solve()
-        kind = str if isinstance(solution, str) else (int, float, np.number)
+        text = isinstance(solution, str)
+        kind = str if text else (int, float, np.number)
         if not isinstance(answer, kind) or isinstance(answer, bool):
-            kind = "a string" if kind is str else "a number"
-            raise TypeError(f"the answer to {key} is {kind}, received {shown(answer)}")
+            form = "a text in quotes" if text else "one number, without quotes and commas"
+            return f"Not yet. Answer with {form}; this was {shown(answer)}."
+        if text:
+            answer = answer.strip().lower()
         close = _near if isinstance(solution, float) else operator.eq
         if close(answer, solution):
             return RIGHT
