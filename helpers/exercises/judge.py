@@ -256,8 +256,12 @@ def _within(seconds: float, work: Callable, *args: object) -> object:
 def _theirs(error: BaseException, answer: object) -> str:
     """An exception of the reader's code, with the line of theirs that it went through last."""
     message = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())
-    # Keras wraps it in where it was called, and with what
-    message = re.sub(r"^Exception encountered when calling \S+ |Arguments received.*", "", message)
+    # Keras wraps it in where it was called, and with what; TensorFlow in its names for both
+    noise = (
+        r"^Exception encountered when calling \S+ |Arguments received.*"
+        r"|\{\{function_node \S+\}\} ?|\[Op:.*"
+    )
+    message = re.sub(noise, "", message)
     text = f"{type(error).__name__}: {message[:300].strip()}".rstrip(": ")
     owner = vars(answer).values() if inspect.isclass(answer) else [answer]
     homes = {own.__code__.co_filename for own in owner if inspect.isfunction(own)}

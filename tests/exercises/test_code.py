@@ -128,6 +128,14 @@ def test_of_an_exception_inside_a_layer_only_the_readers_part_is_shown():
     ]
 
 
+def test_an_error_of_tensorflow_is_shown_without_its_names_for_places():
+    (slip,) = (answer for key, says, answer in WRONG if (key, says) == ("07.4", "Your code raised"))
+    said = reply(slip, "07.4").splitlines()[0]
+    assert re.match(r"Your code raised \w+: (?!\{)", said)
+    assert "function_node" not in said
+    assert "[Op:" not in said
+
+
 def test_a_function_that_takes_other_arguments_is_told_how_it_is_called():
     said = reply(lambda h: h)
     assert said.startswith("Your code raised TypeError: ")
