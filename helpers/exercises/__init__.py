@@ -1,6 +1,7 @@
 """Instant answers to the exercises, and hints. Each lesson has a file with a dict EXERCISES."""
 
 import importlib
+import textwrap
 from collections import Counter
 
 _asked = Counter()  # how many hints each exercise has given
@@ -33,7 +34,7 @@ def check(key: str, answer: object) -> None:
         >>> check("01.3", ...)
         Not answered yet: put your answer in place of the dots and run the cell again.
     """
-    print(_exercise(key).reply(answer, key))
+    _say(_exercise(key).reply(answer, key))
 
 
 def hint(key: str) -> None:
@@ -46,7 +47,13 @@ def hint(key: str) -> None:
     hints = _exercise(key).hints
     number = _asked[key] % len(hints)
     _asked[key] += 1
-    print(f"Hint {number + 1} of {len(hints)}. {hints[number]}")
+    _say(f"Hint {number + 1} of {len(hints)}. {hints[number]}")
+
+
+def _say(text: str) -> None:
+    """Print in lines of at most 80: JupyterLab breaks a longer one in the middle of a word."""
+    for line in text.splitlines():
+        print(textwrap.fill(line, 80, break_long_words=False, break_on_hyphens=False))
 
 
 def _exercise(key: str):
