@@ -1,6 +1,7 @@
 """Instant answers to the exercises, and hints. Each lesson has a file with a dict EXERCISES."""
 
 import importlib
+import textwrap
 from collections import Counter
 
 _asked = Counter()  # how many hints each exercise has given
@@ -18,7 +19,6 @@ def check(key: str, answer: object) -> None:
 
     Raises:
         ValueError: If there is no such exercise.
-        TypeError: If the answer to a question is of another kind than the solution.
 
     Example:
         >>> check("01.3", 1024)
@@ -27,12 +27,14 @@ def check(key: str, answer: object) -> None:
         Right.
         >>> check("05.1", 12)
         Not yet: this is the answer in percent. Give it as a share of 1.
+        >>> check("07.2", (401, 408))  # what Python makes of 401,408
+        Not yet. Answer with one number, without quotes and commas; this was (401, 408).
         >>> check("01.4", lambda h, rate, rng: h * (rng.random(h.shape) >= rate) / rate)
         Not yet. Scaled by the rate: a share 1 − rate survives and makes up for the rest.
         >>> check("01.3", ...)
         Not answered yet: put your answer in place of the dots and run the cell again.
     """
-    print(_exercise(key).reply(answer, key))
+    _say(_exercise(key).reply(answer, key))
 
 
 def hint(key: str) -> None:
@@ -45,7 +47,13 @@ def hint(key: str) -> None:
     hints = _exercise(key).hints
     number = _asked[key] % len(hints)
     _asked[key] += 1
-    print(f"Hint {number + 1} of {len(hints)}. {hints[number]}")
+    _say(f"Hint {number + 1} of {len(hints)}. {hints[number]}")
+
+
+def _say(text: str) -> None:
+    """Print in lines of at most 80: JupyterLab breaks a longer one in the middle of a word."""
+    for line in text.splitlines():
+        print(textwrap.fill(line, 80, break_long_words=False, break_on_hyphens=False))
 
 
 def _exercise(key: str):

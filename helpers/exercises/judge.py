@@ -47,10 +47,13 @@ class Question(NamedTuple):
         if answer is ...:
             return UNANSWERED
         solution = self.solve()
-        kind = str if isinstance(solution, str) else (int, float, np.number)
+        text = isinstance(solution, str)
+        kind = str if text else (int, float, np.number)
         if not isinstance(answer, kind) or isinstance(answer, bool):
-            kind = "a string" if kind is str else "a number"
-            raise TypeError(f"the answer to {key} is {kind}, received {shown(answer)}")
+            form = "a text in quotes" if text else "one number, without quotes and commas"
+            return f"Not yet. Answer with {form}; this was {shown(answer)}."
+        if text:
+            answer = answer.strip().lower()
         close = _near if isinstance(solution, float) else operator.eq
         if close(answer, solution):
             return RIGHT
@@ -253,8 +256,12 @@ def _within(seconds: float, work: Callable, *args: object) -> object:
 def _theirs(error: BaseException, answer: object) -> str:
     """An exception of the reader's code, with the line of theirs that it went through last."""
     message = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())
-    # Keras wraps it in where it was called, and with what
-    message = re.sub(r"^Exception encountered when calling \S+ |Arguments received.*", "", message)
+    # Keras wraps it in where it was called, and with what; TensorFlow in its names for both
+    noise = (
+        r"^Exception encountered when calling \S+ |Arguments received.*"
+        r"|\{\{function_node \S+\}\} ?|\[Op:.*"
+    )
+    message = re.sub(noise, "", message)
     text = f"{type(error).__name__}: {message[:300].strip()}".rstrip(": ")
     owner = vars(answer).values() if inspect.isclass(answer) else [answer]
     homes = {own.__code__.co_filename for own in owner if inspect.isfunction(own)}
