@@ -5,11 +5,13 @@ import re
 
 import lab
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.skipif(
     lab.BROWSER is None and "CI" not in os.environ, reason="needs Chromium or Chrome on the PATH"
 )
 LESSONS = ["02_rate_or_p", "08_case_circles"]
+SOLUTIONS = {"02.1": "1 - 0.9", "08.1": "1 / 70"}
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +56,31 @@ def test_a_slider_moved_by_keyboard_changes_picture_and_readout(lesson):
     assert re.search(r"\d", after[0])
     assert page.locator("text=the paper's p 0.").count() >= 1
     assert handle.get_attribute("aria-valuetext") != rate
+
+
+def test_an_exercise_answered_by_keyboard_gets_its_verdict_on_the_page(lesson):
+    page, press = lesson.page, lesson.page.keyboard.press
+    expect.set_options(timeout=120_000)
+    cell = page.locator(".jp-CodeCell", has_text="exercises.check(").first
+    folded = page.locator(".jp-MarkdownCell", has=page.locator("summary")).first
+    editor, said = cell.locator(".cm-content"), cell.locator(".jp-OutputArea-output")
+    key = re.search(r"\d\d\.1", editor.inner_text())[0]
+    expect(said).to_have_text(re.compile("^Not answered yet: "))
+    editor.focus()
+    press("Escape")
+    for answer, verdict in (("36", r"^Not yet\. \w"), (SOLUTIONS[key], r"^Right\.")):
+        expect(cell).to_be_focused()
+        press("Enter")
+        expect(editor).to_be_focused()
+        press("Control+Home")
+        press("Shift+End")
+        page.keyboard.type(f"answer = {answer}")
+        expect(editor).to_contain_text(f"answer = {answer}")
+        press("Shift+Enter")
+        expect(said).to_have_text(re.compile(verdict))
+        # the next cell takes the focus, maybe after the verdict
+        expect(folded).to_be_focused()
+        press("ArrowUp")
 
 
 def test_fast_dragging_leaves_no_backlog_no_error_and_no_memory(lesson):
