@@ -254,7 +254,6 @@ EXERCISES = {
         block_facts,
         block_run,
         given=block(per_example=False, multiply=True),
-        seconds=10,
         tolerance=0.02,
     ),
     "07.7": Choice(
