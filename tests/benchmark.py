@@ -259,7 +259,7 @@ for _path in sorted(NOTEBOOKS.glob("*.ipynb")):
     )
 
 
-@row("whole suite: python -m pytest -n 3 --nbval", long=True)
+@row("whole suite: python -m pytest -n 2 --nbval", long=True)
 def suite() -> dict:
     command = [sys.executable, "-m", "pytest", "-n", "2", "--nbval", "-q"]
     return {"ours": [seconds(lambda: subprocess.run(command, cwd=NOTEBOOKS.parent, check=True))]}
