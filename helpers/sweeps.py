@@ -36,7 +36,7 @@ from typing import Any, NamedTuple
 import joblib
 import numpy as np
 
-from helpers._engine.backend import keras, tf
+from helpers._engine.backend import give_back_memory, keras, tf
 from helpers._engine.plan import LOSSES, Plan, drawn, read_models
 from helpers._engine.program import forward, initial_state, program, score
 from helpers._engine.progress import progress
@@ -240,6 +240,7 @@ def _trained(
     calls = [(length, min(room, whole - i)) for i in range(0, whole, room)]
     calls += [(rest, 1)] if rest else []
     sizes = (size, rows, *(x.shape[1] for x, _ in further))
+    compiled = program.cache_info().misses
     run = program(grid.plan, batch_size, room, sizes)
 
     def train_chunk(chunk: np.ndarray) -> list[np.ndarray]:
@@ -261,6 +262,8 @@ def _trained(
         for part in pool.map(train_chunk, chunks):
             parts.append(part)
             bar.update(len(part[-1]))
+    if program.cache_info().misses > compiled:
+        give_back_memory()
     return map(grid.shaped, zip(*parts, strict=True))
 
 

@@ -11,13 +11,14 @@ from types import SimpleNamespace
 import IPython
 import joblib
 import numpy as np
+import psutil
 import pytest
 from dask.distributed import Client, LocalCluster
 
 from helpers import sweeps
 from helpers._engine import checks
 from helpers._engine import progress as module
-from helpers._engine.backend import keras, tf
+from helpers._engine.backend import give_back_memory, keras, tf
 
 
 def python(code, **environment):
@@ -47,6 +48,20 @@ def test_what_an_interrupted_layer_or_a_new_model_leaves_behind_is_not_complaine
         model.predict(np.ones((1, 1)), verbose=0)
     tf.get_logger().error("anything else")
     assert caplog.messages == ["anything else"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc is told how to keep memory")
+@pytest.mark.parametrize(("size", "asked"), [(100_000, True), (5_000_000, False)])
+def test_memory_that_was_freed_goes_back_to_the_system(size, asked):
+    resident = lambda: psutil.Process().memory_info().rss  # noqa: E731
+    np.ones(8_000_000, np.int8)  # having freed this much, glibc would keep what is smaller
+    blocks = [np.ones(size, np.int8) for _ in range(200_000_000 // size)]
+    full, pins = resident(), blocks[::5]
+    del blocks
+    if asked:
+        give_back_memory()
+    assert full - resident() > 140_000_000
+    assert all(block[0] for block in pins)
 
 
 @pytest.mark.parametrize("rate", [0, 0.5, np.float32(0.5), np.nextafter(1, 0)])

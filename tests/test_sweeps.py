@@ -201,13 +201,19 @@ def test_draws_are_passes_with_noise_and_the_same_ones_each_time():
     np.testing.assert_array_equal(draws, copies.predict(x, draws=400))
 
 
-def test_rates_seeds_data_and_epochs_compile_nothing_anew_and_new_shapes_say_nothing(capfd):
+def test_rates_seeds_data_and_epochs_compile_nothing_anew_and_new_shapes_say_nothing(
+    capfd, monkeypatch
+):
+    given_back = []
+    monkeypatch.setattr(sweeps, "give_back_memory", lambda: given_back.append(True))
     swept(settings=(0.1,), epochs=3)
-    programs = program.program.cache_info().misses
+    programs, compiled = program.program.cache_info().misses, len(given_back)
     swept(settings=(0.7,), epochs=9, seeds=(8,), data=(X[40:70], Y[40:70]))
     assert program.program.cache_info().misses == programs
+    assert len(given_back) == compiled
     for rows in range(20, 26):
         swept(lambda rate: model_of(layers.Dense(1, "sigmoid")), data=(X[:rows], Y[:rows]))
+    assert len(given_back) > compiled
     assert capfd.readouterr() == ("", "")
 
 
