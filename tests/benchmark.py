@@ -132,6 +132,41 @@ for _rates, _seeds in ((1, 1), (1, 10), (10, 10), (10, 30), (10, 100)):
     )(functools.partial(_sweep_row, _rates, _seeds))
 
 
+def _digits_row(units: tuple[int, ...]) -> dict:
+    import numpy as np
+
+    from helpers import sweeps
+    from helpers._engine.backend import keras
+
+    rng, scale = np.random.default_rng(1), 50_000 / 10_000
+    x, y = rng.random((10_000, 784), np.float32), rng.integers(0, 10, 10_000)
+
+    def build(rate: float) -> keras.Sequential:
+        layers, net = keras.layers, [keras.Input((784,)), keras.layers.Dropout(0.2)]
+        for n in units:
+            limit = keras.constraints.MaxNorm(2.5)
+            net += [layers.Dense(n, "relu", kernel_constraint=limit), layers.Dropout(rate)]
+        net = keras.Sequential([*net, layers.Dense(10, "softmax")])
+        net.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        return net
+
+    slow, how = build(0.5), {"epochs": 1, "batch_size": 100}
+    fit = lambda: slow.fit(x, y, verbose=0, **how)  # noqa: E731
+    sweep = lambda: sweeps.train(build, [0.5], x, y, seeds=[0, 1], **how)  # noqa: E731
+    fit(), sweep()
+    ours, theirs = [], []
+    for _ in range(3):
+        ours.append(seconds(sweep) / 2 * scale)
+        theirs.append(seconds(fit) * scale)
+    return {"ours": ours, "theirs": theirs, "note": "a network, from a fifth of the rows"}
+
+
+for _units in ((256, 256), (512, 512), (1024, 1024, 2048)):
+    row(f"MNIST: an epoch of 50,000 in batches of 100, layers of {_units}, max-norm", long=True)(
+        functools.partial(_digits_row, _units)
+    )
+
+
 def _import(module: str) -> list[float]:
     code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
     run = lambda: subprocess.check_output([sys.executable, "-c", code], stderr=subprocess.DEVNULL)  # noqa: E731
