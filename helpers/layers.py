@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from unittest import mock
 
+import numpy as np
+
 from helpers._engine.backend import keras
 from helpers._engine.checks import check_rate
 
@@ -147,6 +149,47 @@ class StepDropout(keras.layers.Layer):
     def from_config(cls, config):  # noqa: D102
         cell = keras.saving.deserialize_keras_object(config["cell"])
         return cls(**{**config, "cell": cell})
+
+
+def side_by_side(networks: int, gates: int = 0) -> dict[str, Callable]:
+    """Arguments that make one wide layer several networks: blocks of its kernels that never touch.
+
+    Each block starts as Keras starts that network alone (Glorot's uniform weights, orthogonal ones
+    on a state), and a constraint keeps the weights between the blocks at zero.
+
+    Args:
+        networks: Number of networks; the layer has so many times the inputs and units of one.
+        gates: 0 for `keras.layers.Dense`, 1 for a SimpleRNN, 3 for a GRU, 4 for an LSTM.
+
+    Returns:
+        Initializer and constraint of the kernel and, with gates, of the recurrent kernel.
+
+    Example:
+        >>> layer = keras.layers.Dense(4, **side_by_side(2))
+        >>> layer.build((None, 2))
+        >>> (layer.kernel.numpy() != 0).astype(int).tolist()
+        [[1, 1, 0, 0], [0, 0, 1, 1]]
+    """
+    shares = max(gates, 1)
+
+    def between_blocks_zero(kernel):
+        rows, columns = kernel.shape[0] // networks, kernel.shape[1] // networks // shares
+        return kernel * np.tile(np.kron(np.eye(networks), np.ones((rows, columns))), shares)
+
+    def blocks_of(name):
+        each = [keras.initializers.get(name) for _ in range(networks)]
+
+        def initial(shape, dtype=None):
+            rows, columns = shape[0] // networks, shape[1] // networks
+            tall = np.concatenate([draw((rows, columns)) for draw in each])
+            wide = np.tile(tall.reshape(len(tall), shares, -1), networks).reshape(shape)
+            return ops.convert_to_tensor(between_blocks_zero(wide), dtype)
+
+        return initial
+
+    kernels = {"kernel": "glorot_uniform"} | ({"recurrent": "orthogonal"} if gates else {})
+    starts = {f"{kernel}_initializer": blocks_of(name) for kernel, name in kernels.items()}
+    return starts | {f"{kernel}_constraint": between_blocks_zero for kernel in kernels}
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from helpers import masks
 from helpers._engine.backend import keras, tf
-from helpers.layers import DropConnect, StepDropout, TunableDropout, dropout_on
+from helpers.layers import DropConnect, StepDropout, TunableDropout, dropout_on, side_by_side
 
 RNG = np.random.default_rng(0)
 
@@ -226,6 +226,65 @@ def test_step_dropout_works_with_a_mask_both_ways_and_unrolled():
 def test_step_dropout_refuses_a_cell_with_dropout(option):
     with pytest.raises(ValueError, match=f"no dropout of its own, received .*'{option}': 0.2"):
         StepDropout(keras.layers.LSTMCell(3, **{option: 0.2}), 0.5)
+
+
+# side_by_side
+
+
+BLOCKS = {
+    "Dense": (lambda n: keras.layers.Dense(4 * n, **side_by_side(n)), (5,)),
+    "SimpleRNN": (lambda n: keras.layers.SimpleRNN(4 * n, **side_by_side(n, 1)), (6, 5)),
+    "GRU": (lambda n: keras.layers.GRU(4 * n, **side_by_side(n, gates=3)), (6, 5)),
+    "LSTM": (lambda n: keras.layers.LSTM(4 * n, **side_by_side(n, gates=4)), (6, 5)),
+}
+blocks = pytest.mark.parametrize(("make", "shape"), BLOCKS.values(), ids=BLOCKS)
+
+
+def compiled(make, shape, networks):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.Input((*shape[:-1], shape[-1] * networks)), make(networks)])
+    # Adam's steps do not depend on the scale of the loss, so those of SGD are compared
+    model.compile(keras.optimizers.SGD(0.5), "mse", loss_weights=[networks])
+    return model
+
+
+def part(weight, network, networks, gates):
+    """The numbers of one network in a weight of the wide layer."""
+    columns = np.split(weight, gates * networks, axis=-1)[network::networks]
+    rows = np.concatenate(columns, axis=-1)
+    return rows if weight.ndim == 1 or weight.shape[0] == 2 else np.split(rows, networks)[network]
+
+
+@blocks
+def test_networks_side_by_side_learn_as_each_would_alone(make, shape):
+    gates = {"gru": 3, "lstm": 4}.get(make(1).name.split("_")[0], 1)
+    wide = compiled(make, shape, 3)
+    x, y = RNG.normal(size=(8, *shape[:-1], 3 * shape[-1])), RNG.normal(size=(8, 12))
+    alone = [compiled(make, shape, 1) for _ in range(3)]
+    for network, model in enumerate(alone):
+        model.set_weights([part(w, network, 3, gates) for w in wide.get_weights()])
+    before = wide.get_weights()[0]
+    wide.fit(x, y, epochs=3, batch_size=4, shuffle=False, verbose=0)
+    assert not np.array_equal(before, wide.get_weights()[0])
+    for network, model in enumerate(alone):
+        one = np.split(x, 3, axis=-1)[network], np.split(y, 3, axis=-1)[network]
+        model.fit(*one, epochs=3, batch_size=4, shuffle=False, verbose=0)
+        for mine, theirs in zip(model.get_weights(), wide.get_weights(), strict=True):
+            np.testing.assert_allclose(part(theirs, network, 3, gates), mine, atol=1e-5)
+
+
+@blocks
+def test_a_block_starts_as_keras_starts_a_network_alone(make, shape):
+    wide = compiled(make, shape, 50)
+    kernel = wide.get_weights()[0]
+    assert np.count_nonzero(kernel) == kernel.size // 50
+    limit = np.sqrt(6 / (kernel.shape[0] + kernel.shape[1]) * 50)  # Glorot, of one block alone
+    assert limit * 0.98 < kernel.max() <= limit
+    np.testing.assert_allclose(kernel[kernel != 0].std(), limit / np.sqrt(3), rtol=0.05)
+    if len(shape) == 2:
+        state = wide.get_weights()[1]
+        np.testing.assert_allclose(state @ state.T, np.eye(len(state)), atol=1e-5)
+    assert len({block.tobytes() for block in np.split(kernel.sum(axis=1), 50)}) == 50
 
 
 # dropout_on
