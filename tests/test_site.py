@@ -212,7 +212,7 @@ class Reader:
 
     def __init__(self, chromium, name, **options):
         browser, address = chromium
-        self.complaints = []
+        self.name, self.complaints = name, []
         self.page = browser.new_page(**options)
         self.page.route("**/*", functools.partial(self.only, address))
         self.page.on("console", lambda m: self.note(m.text) if m.type == "error" else None)
@@ -289,8 +289,11 @@ def test_axe_finds_nothing_serious(awake, scheme):
 
 
 def test_a_recorded_panel_answers_the_keyboard_with_the_right_picture(awake):
-    for figure in awake.page.locator("figure.recorded").all():
-        name = figure.get_attribute("data-panel")
+    expected = {name for name in PANELS if awake.name == f"notebooks/{name.split('-')[0]}"}
+    figures = awake.page.locator("figure.recorded").all()
+    names = [figure.get_attribute("data-panel") for figure in figures]
+    assert set(names) == expected - COMPUTED.keys()
+    for name, figure in zip(names, figures, strict=True):
         record = json.loads((ROOT / "docs" / "panels" / f"{name}.json").read_text("utf-8"))
         models = record["state"]["state"]
         sliders = [m["state"] for m in models.values() if m["model_name"] == "SelectionSliderModel"]
@@ -320,10 +323,12 @@ def test_a_recorded_panel_answers_the_keyboard_with_the_right_picture(awake):
     assert awake.complaints == []
 
 
-def test_at_the_width_of_a_phone_nothing_is_cut_off(awake):
-    awake.page.set_viewport_size({"width": 320, "height": 640})
-    assert awake.page.evaluate("() => document.documentElement.scrollWidth") <= 320
-    cut = awake.page.evaluate(
+@pytest.mark.parametrize("name", PAGES)
+def test_at_the_width_of_a_phone_nothing_is_cut_off(reader, name):
+    one = reader(name, viewport={"width": 320, "height": 640})
+    one.wake()
+    assert one.page.evaluate("() => document.documentElement.scrollWidth") <= 320
+    cut = one.page.evaluate(
         """() => [...document.querySelectorAll('figure.recorded *, .bd-article :is(p, li, h1, h2)')]
         .filter(e => e.getBoundingClientRect().right > 321 && !e.closest('table, pre, mjx-container'))
         .map(e => e.outerHTML.slice(0, 80))"""
