@@ -74,8 +74,8 @@ class _Grid(NamedTuple):
 
     def own(self, data: Sequence, copies: np.ndarray) -> Sequence:
         """Return the data of some copies; what all of them share stays one."""
-        pick = lambda a: tf.constant(a if len(a) == 1 else a[copies % self.seeds])  # noqa: E731
-        return tf.nest.map_structure(pick, data)
+        pick = lambda a: a if len(a) == 1 else a[copies % self.seeds]  # noqa: E731
+        return tf.nest.map_structure(lambda a: tf.convert_to_tensor(pick(a)), data)
 
     def shaped(self, parts: Sequence[np.ndarray]) -> np.ndarray:
         """Return parts of values by copy as values by setting and seed."""
@@ -190,13 +190,14 @@ def train(
     the weights that the model of `build` has.
 
     Args:
-        build: Makes a compiled `keras.Sequential` for one setting: Dense layers (with L2 or
-            max-norm if you like), Dropout, GaussianDropout, AlphaDropout and GaussianNoise; Adam or
-            SGD; binary or sparse categorical crossentropy or the mean squared error, by name. The
-            models may differ in rates, noise, penalties, limits and learning rate only.
+        build: Makes a compiled `keras.Sequential` for one setting: Dense layers (with L2, L1L2 or
+            max-norm if you like), Dropout, GaussianDropout, AlphaDropout, GaussianNoise and
+            Rescaling; Adam or SGD; binary or sparse categorical crossentropy or the mean squared
+            error, by name. The models may differ in rates, noise, penalties, limits, scales and
+            learning rate only.
         settings: What to hand to `build`, one after the other: usually rates.
         x: Training rows of shape (n, inputs), or (seeds, n, inputs) for a split of its own for each
-            seed.
+            seed. Bytes (uint8) stay bytes until a batch is drawn: a quarter of the memory.
         y: Their targets, shape (n,) or (seeds, n).
         seeds: A whole number of at least 0 for each repeat.
         epochs: How often to go through all rows; 0 leaves the initial weights.
@@ -242,12 +243,15 @@ def _trained(
     sizes = (size, rows, *(x.shape[1] for x, _ in further))
     compiled = program.cache_info().misses
     run = program(grid.plan, batch_size, room, sizes)
+    # what all copies share becomes a tensor here, not once more on every core
+    shared = lambda a: tf.constant(a) if len(a) == 1 else a  # noqa: E731
+    data, further = tf.nest.map_structure(shared, (data, further))
 
     def train_chunk(chunk: np.ndarray) -> list[np.ndarray]:
         # a short chunk is filled up, so that its shape needs no program of its own
         chosen = np.resize(chunk, size)
         state = initial_state(grid.plan, _taken(start, chosen % grid.seeds))
-        sets = _taken(data, chosen % grid.seeds), grid.own(further, chosen)
+        sets = grid.own((data, further), chosen)
         notes = [np.empty((0, 2 + 2 * len(further), size), np.float32)]
         for call in calls:
             state, noted = run(state, grid.given(chosen), *sets, *map(tf.constant, call))
@@ -276,7 +280,8 @@ def _chunk_size(copies: int, cores: int, values: int) -> int:
 
 def _rows(x: object, name: str, grid: _Grid) -> np.ndarray:
     """Return rows as (seeds or 1, n, inputs)."""
-    x, inputs = np.asarray(x, np.float32), grid.plan.inputs
+    x, inputs = np.asarray(x), grid.plan.inputs
+    x = x if x.dtype == np.uint8 else x.astype(np.float32, copy=False)
     fits = x.shape[-1:] == (inputs,) and (x.ndim == 2 or (x.ndim == 3 and len(x) == grid.seeds))
     if not fits or not x.size:
         raise ValueError(

@@ -10,7 +10,7 @@ from helpers._engine import plan, program
 from helpers._engine.backend import keras, tf
 
 layers, optimizers = keras.layers, keras.optimizers
-L2, MaxNorm = keras.regularizers.L2, keras.constraints.MaxNorm
+L1L2, L2, MaxNorm = keras.regularizers.L1L2, keras.regularizers.L2, keras.constraints.MaxNorm
 Constant, HeNormal = keras.initializers.Constant, keras.initializers.HeNormal
 falling = optimizers.schedules.CosineDecay(0.1, 10)
 X, Y = (part.astype(np.float32) for part in make_circles(100, noise=0.1, random_state=1))
@@ -49,6 +49,7 @@ WITHOUT_NOISE = {
     "Adam": (small, Y),
     "Adam's arguments": (lambda rate: small(rate, more=(0.7, 0.9, 1e-3)), Y),
     "SGD and L2": (lambda rate: small(rate, optimizers.SGD, 0.1, kernel_regularizer=L2(0.01)), Y),
+    "L1 and L2": (lambda rate: small(rate, kernel_regularizer=L1L2(0.02, 0.01)), Y),
     # clipped at 1e-7, as the loss of a probability is, the gradient would be zero
     "saturated": (lambda rate: small(rate, kernel_initializer=Constant(300.0)), Y),
     "max-norm": (lambda rate: small(rate, kernel_constraint=MaxNorm(0.4)), Y),
@@ -135,13 +136,14 @@ def test_initial_weights_are_drawn_as_keras_draws_them():
 
 
 def every_number(setting):
-    rate, l2, limit, learning_rate = setting
-    dense = {"kernel_regularizer": L2(l2), "kernel_constraint": MaxNorm(limit)}
+    rate, penalties, limit, learning_rate = setting
+    dense = {"kernel_regularizer": L1L2(*penalties), "kernel_constraint": MaxNorm(limit)}
     return small(rate, learning_rate=learning_rate, **dense)
 
 
-VARIED = [(0.2, 0, 9, 0.01), (0.5, 0, 9, 0.01), (0.5, 1, 9, 0.01), (0.5, 0, 0.3, 0.01)]
-VARIED += [(0.5, 0, 9, 0.001), (0.5, 0, 9, 0.01)]
+VARIED = [(rate, (0, 0), 9, 0.01) for rate in (0.2, 0.5, 0.5)]
+VARIED += [(0.5, (0, 1), 9, 0.01), (0.5, (1, 0), 9, 0.01)]
+VARIED += [(0.5, (0, 0), 0.3, 0.01), (0.5, (0, 0), 9, 0.001)]
 
 
 @pytest.mark.parametrize(
@@ -165,13 +167,31 @@ def test_a_copy_depends_on_its_setting_and_seed_alone(build, settings, y, monkey
 def test_each_seed_may_have_data_of_its_own():
     splits = [np.random.default_rng(i).permutation(100)[:30] for i in range(3)]
     x, y = X[splits], Y[splits]
-    together = swept(settings=(0.0, 0.3), data=(x, y), seeds=(4, 5, 6), curves={"own": (x, y)})
+    options = {"seeds": (4, 5, 6), "batch_size": 20}
+    together = swept(settings=(0.0, 0.3), data=(x, y), curves={"own": (x, y)}, **options)
     loss, curve = together.evaluate(x, y).loss, together.curves["own_loss"]
     for i, split in enumerate(splits):
-        alone = swept(settings=(0.3,), data=(X[split], Y[split]), seeds=(4 + i,))
+        alone = swept(settings=(0.3,), data=(X[split], Y[split]), seeds=(4 + i,), batch_size=20)
         close(together.predict(X)[1, i], alone.predict(X)[0, 0], atol=1e-4)
         close(together.predict(x)[1, i], alone.predict(X[split])[0, 0], atol=1e-4)
         close([loss[1, i], curve[1, i, -1]], alone.evaluate(X[split], Y[split]).loss.item(), 1e-4)
+
+
+def test_bytes_and_a_scale_are_the_fractions_that_they_stand_for():
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 2), np.uint8)
+
+    def scaled(scale):
+        return model_of(
+            layers.Rescaling(scale), layers.Dense(9, "relu"), layers.Dense(1, "sigmoid")
+        )
+
+    options = {"seeds": (1, 2), "batch_size": 16}
+    of_bytes = swept(scaled, (1 / 255, 2 / 255), data=(pixels, Y[:40]), **options)
+    of_fractions = swept(scaled, (1.0, 2.0), data=(pixels / 255, Y[:40]), **options)
+    says = of_bytes.predict(pixels)
+    close(says, of_fractions.predict(pixels / 255), atol=1e-4)
+    close(says[1, 0], np.squeeze(of_bytes.to_keras(1, 0)(pixels)), atol=1e-4)
+    assert np.abs(says[0] - says[1]).max() > 0.01
 
 
 def test_curves_are_recorded_every_few_epochs_and_at_the_end():
@@ -292,6 +312,7 @@ def final(layer=None, **arguments):
         (lambda: final(layers.BatchNormalization(name="a")), "'a': a sweep has no Batch.*Dropout"),
         (lambda: final(layers.Dropout(0.5, seed=0, name="a")), "'a': seed=0 .*leave it out"),
         (lambda: final(layers.Dropout(1, name="a")), "'a': rate=1 .*use 0 <= rate < 1"),
+        (lambda: final(layers.Rescaling(2, 1, name="a")), "'a': offset=1 .*leave it out"),
         (lambda: final(layers.Dense(1, "tanh")), r"Dense\(1, 'sigmoid'\), received .*'tanh'"),
         (lambda: final(layers.Dense(2), loss="mse"), r"Dense\(1, 'linear'\), received Dense\(2"),
         (lambda: final(loss="mae"), "loss='mae'.*'binary_crossentropy', 'sparse"),
@@ -300,7 +321,10 @@ def final(layer=None, **arguments):
         (lambda: final(optimizer=optimizers.SGD(nesterov=True)), "SGD: nesterov=True"),
         (lambda: final(optimizer=optimizers.SGD(falling)), r"rate=CosineDecay\(.*use a number"),
         (lambda: hidden(activity_regularizer="l2"), r"'hidden': activity_regularizer=L2\(l2=0.01"),
-        (lambda: hidden(kernel_regularizer="l1"), "'hidden': kernel_regularizer=L1.*use L2"),
+        (
+            lambda: hidden(kernel_regularizer="l1"),
+            "'hidden': kernel_regularizer=L1.*use L2 or L1L2",
+        ),
         (lambda: hidden(kernel_constraint=MaxNorm(2, axis=1)), "axis=1.*use MaxNorm with axis=0"),
         (lambda: hidden(kernel_initializer=HeNormal(seed=1)), "HeNormal.*seed.*1.*without a seed"),
         (lambda: hidden(bias_initializer=lambda shape, dtype: 0), "use one of keras.initializers"),

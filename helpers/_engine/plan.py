@@ -35,19 +35,20 @@ _DRAWN = ("kernel_initializer", "bias_initializer")
 _HONOURED = {
     "Dense": ("units", "activation", *_DRAWN, "kernel_regularizer", "kernel_constraint"),
     **{kind: ("rate", "stddev") for kind in NOISE},
+    "Rescaling": ("scale",),
     "Adam": ("learning_rate", "beta_1", "beta_2", "epsilon"),
     "SGD": ("learning_rate", "momentum"),
 }
 # what an argument that is left alone says, where that is neither None nor False
-_LEFT_ALONE = {"trainable": True, "use_bias": True, "ema_momentum": 0.99}
+_LEFT_ALONE = {"trainable": True, "use_bias": True, "ema_momentum": 0.99, "offset": 0.0}
 
 
 class Layer(NamedTuple):
     """One layer as the program sees it."""
 
-    kind: str  # "Dense" or one of NOISE
+    kind: str  # "Dense", "Rescaling" or one of NOISE
     units: int  # how many values leave it for each row
-    numbers: tuple[str, ...]  # the names of its numbers: "rate", "stddev", "l2", "max_value"
+    numbers: tuple[str, ...]  # their names: "rate", "stddev", "scale", "l1", "l2", "max_value"
     activation: str = "linear"
     initializers: tuple[str, ...] = ()  # of kernel and bias, in words
 
@@ -155,10 +156,10 @@ def _read_layer(layer: "keras.layers.Layer", inputs: int) -> tuple[Layer, dict[s
             _refuse(where, "rate", config["rate"], "use 0 <= rate < 1, the share that is dropped")
         return Layer(kind, inputs, tuple(config)), config
     penalty, limit = layer.kernel_regularizer, layer.kernel_constraint
-    if type(penalty) is keras.regularizers.L2:
-        numbers["l2"] = float(penalty.l2)
+    if type(penalty) in (keras.regularizers.L2, keras.regularizers.L1L2):
+        numbers |= {name: float(value) for name, value in penalty.get_config().items()}
     elif penalty is not None:
-        _refuse(where, "kernel_regularizer", config["kernel_regularizer"], "use L2")
+        _refuse(where, "kernel_regularizer", config["kernel_regularizer"], "use L2 or L1L2")
     if type(limit) is keras.constraints.MaxNorm and limit.axis in (0, [0], (0,)):
         numbers["max_value"] = float(limit.max_value)
     elif limit is not None:

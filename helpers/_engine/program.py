@@ -2,9 +2,10 @@
 
 Everything has the copies as its first axis. `weights` holds (kernel, bias) for each Dense layer,
 shapes (R, inputs, units) and (R, units), and () for each noise layer. `numbers` holds a dict for
-each layer and one for the training: "rate", "stddev", "l2", "max_value" and "learning_rate", shape
-(R,), and "stream", the two words of shape (R, 2) behind the random numbers of a noise layer and of
-the shuffling. Rows are (R, n, inputs), targets (R, n).
+each layer and one for the training: "rate", "stddev", "scale", "l1", "l2", "max_value" and
+"learning_rate", shape (R,), and "stream", the two words of shape (R, 2) behind the random numbers
+of a noise layer and of the shuffling. Rows are (R, n, inputs) and targets (R, n), or (1, ...) where
+all share them.
 
 Random numbers. A word is a hash of a copy's stream, the training step and the position in the
 layer's values: it depends on the copy's seed alone, whatever trains beside it, and nothing has to
@@ -38,9 +39,12 @@ def forward(
 
     `step` says which step's noise to add; None adds no noise.
     """
+    x = tf.cast(x, tf.float32)
     for layer, parts, given in zip(plan.layers, weights, numbers[:-1], strict=True):
         if layer.kind == "Dense":
             x = keras.activations.get(layer.activation)(_dense(x, *parts))
+        elif layer.kind == "Rescaling":
+            x *= given["scale"][:, None, None]
         elif step is not None:
             x = _noisy(layer.kind, x, given, step)
     return x
@@ -73,11 +77,12 @@ def losses(plan: Plan, outputs: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.
 
 
 def penalty(weights: tuple, numbers: tuple) -> tf.Tensor:
-    """Return what L2 adds to the loss of each copy, shape (R,)."""
+    """Return what L1 and L2 add to the loss of each copy, shape (R,)."""
     total = tf.zeros_like(numbers[-1]["learning_rate"])
     for parts, given in zip(weights, numbers[:-1], strict=True):
-        if "l2" in given:
-            total += given["l2"] * tf.reduce_sum(tf.square(parts[0]), (1, 2))
+        for name, measure in (("l1", tf.abs), ("l2", tf.square)):
+            if name in given:
+                total += given[name] * tf.reduce_sum(measure(parts[0]), (1, 2))
     return total
 
 
@@ -139,6 +144,9 @@ def program(plan: Plan, batch_size: int, records: int, sizes: tuple[int, ...]) -
     @tf.function(jit_compile=True, autograph=False)
     def train(state: tuple, numbers: tuple, data: tuple, further: tuple, every: Any, count: Any):
         nothing = tf.zeros_like(numbers[-1]["learning_rate"])
+        if data[0].shape[1] <= batch_size:
+            # one batch: to spread what is shared in each step would cost half as much time again
+            data = [tf.repeat(values, sizes[0] // values.shape[0], axis=0) for values in data]
 
         def one_epoch(_: tf.Tensor, state: tuple, seen: tuple) -> tuple:
             return _epoch(plan, batch_size, state, numbers, data)
@@ -191,13 +199,20 @@ def _epoch(plan: Plan, batch_size: int, state: tuple, numbers: tuple, data: tupl
         chosen = tf.slice(order, (0, batch * batch_size), (order.shape[0], batch_size))
         count = tf.minimum(batch_size, rows - batch * batch_size)
         row_weights = tf.cast(tf.range(batch_size) < count, tf.float32)[None]
-        x, y = (tf.gather(values, chosen, batch_dims=1) for values in data)
+        x, y = (_rows(values, chosen) for values in data)
         state, here = _step(plan, state, numbers, x, y, row_weights)
         share = tf.cast(count, tf.float32) / rows
         return state, tuple(s + share * h for s, h in zip(seen, here, strict=True))
 
     nothing = tf.zeros_like(numbers[-1]["learning_rate"])
     return _repeated(batches, one_batch, state, (nothing, nothing))
+
+
+def _rows(values: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
+    """Return the chosen rows of every copy, of its own data or of the one set that all share."""
+    if values.shape[0] == 1:
+        return tf.gather(values[0], chosen)
+    return tf.gather(values, chosen, batch_dims=1)
 
 
 def _step(
