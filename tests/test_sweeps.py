@@ -206,6 +206,18 @@ def test_curves_are_recorded_every_few_epochs_and_at_the_end():
     assert (swept().curves, swept().recorded.size) == ({}, 0)
 
 
+@pytest.mark.parametrize("at_once", [17, 14])  # of 70 rows: with and without a rest
+def test_scores_are_the_same_however_many_rows_are_scored_at_once(at_once, monkeypatch):
+    options = {"seeds": (1, 2), "epochs": 3, "curves": {"test": (X[30:], Y[30:])}}
+    whole = swept(**options)
+    monkeypatch.setattr(program, "_ROWS_AT_ONCE", at_once)
+    program.program.cache_clear()
+    pieces = swept(**options)
+    for name, values in whole.curves.items():
+        close(values, pieces.curves[name], rtol=1e-5)
+    close(whole.evaluate(X[30:], Y[30:]), pieces.evaluate(X[30:], Y[30:]), rtol=1e-5)
+
+
 def test_draws_are_passes_with_noise_and_the_same_ones_each_time():
     build = lambda rate: model_of(layers.Dropout(rate), layers.Dense(1), loss="mse")  # noqa: E731
     copies, x = swept(build, (0.0, 0.5), seeds=range(2)), np.tile([[1.0, 2.0]], (3, 1))
