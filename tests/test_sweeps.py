@@ -164,14 +164,16 @@ def test_a_copy_depends_on_its_setting_and_seed_alone(build, settings, y, monkey
     assert len(np.unique(full.predict(X)[..., 0].round(5))) == len(set(settings)) * 5
 
 
-def test_each_seed_may_have_data_of_its_own():
+@pytest.mark.parametrize("batch_size", [20, 32])  # of 30 rows: two batches, and one
+def test_each_seed_may_have_data_of_its_own(batch_size):
     splits = [np.random.default_rng(i).permutation(100)[:30] for i in range(3)]
     x, y = X[splits], Y[splits]
-    options = {"seeds": (4, 5, 6), "batch_size": 20}
-    together = swept(settings=(0.0, 0.3), data=(x, y), curves={"own": (x, y)}, **options)
+    options = {"seeds": (4, 5, 6), "batch_size": batch_size, "curves": {"own": (x, y)}}
+    together = swept(settings=(0.0, 0.3), data=(x, y), **options)
     loss, curve = together.evaluate(x, y).loss, together.curves["own_loss"]
     for i, split in enumerate(splits):
-        alone = swept(settings=(0.3,), data=(X[split], Y[split]), seeds=(4 + i,), batch_size=20)
+        options = {"seeds": (4 + i,), "batch_size": batch_size}
+        alone = swept(settings=(0.3,), data=(X[split], Y[split]), **options)
         close(together.predict(X)[1, i], alone.predict(X)[0, 0], atol=1e-4)
         close(together.predict(x)[1, i], alone.predict(X[split])[0, 0], atol=1e-4)
         close([loss[1, i], curve[1, i, -1]], alone.evaluate(X[split], Y[split]).loss.item(), 1e-4)

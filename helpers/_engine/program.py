@@ -212,7 +212,7 @@ def _epoch(plan: Plan, batch_size: int, state: tuple, numbers: tuple, data: tupl
         chosen = tf.slice(order, (0, batch * batch_size), (order.shape[0], batch_size))
         count = tf.minimum(batch_size, rows - batch * batch_size)
         row_weights = tf.cast(tf.range(batch_size) < count, tf.float32)[None]
-        x, y = (_rows(values, chosen) for values in data)
+        x, y = (_gathered(values, chosen) for values in data)
         state, here = _step(plan, state, numbers, x, y, row_weights)
         share = tf.cast(count, tf.float32) / rows
         return state, tuple(s + share * h for s, h in zip(seen, here, strict=True))
@@ -221,7 +221,7 @@ def _epoch(plan: Plan, batch_size: int, state: tuple, numbers: tuple, data: tupl
     return _repeated(batches, one_batch, state, (nothing, nothing))
 
 
-def _rows(values: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
+def _gathered(values: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
     """Return the chosen rows of every copy, of its own data or of the one set that all share."""
     if values.shape[0] == 1:
         return tf.gather(values[0], chosen)
